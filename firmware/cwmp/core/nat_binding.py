@@ -1,0 +1,342 @@
+"""The NAT binding of the primary port: discovery, keepalive, announcement of changes (Annex G.2.1, STUN-20 to 63).
+
+A state machine without I/O. The runtime asks `deadline()`, calls `tick(now)` when it has come and sends what that
+returns; hands in datagrams with `datagram()` and resolved addresses with `resolved()`.
+"""
+
+from micropython import const
+
+from ..wire import stun
+from ..wire.hmac_sha1 import HmacSha1
+
+# Times of the sends of one transaction and of its failure, in ms (STUN-40).
+_SENDS = (0, 100, 300, 700, 1500, 3100, 4700, 6300, 7900)
+_FAILED = const(9500)
+
+_RETRY_MIN = const(30000)  # after a failure (STUN-45)
+_SERVER_BUSY = const(5000)  # after a 500 (STUN-35)
+_PERIOD_MIN = const(5)  # seconds (STUN-52)
+_PERIOD_DEFAULT = const(30)
+_IMMEDIATE = const(2)  # resends at once after errors (STUN-36), and announcements at once in a row
+
+# States.
+OFF = const(0)
+RESOLVING = const(1)
+ASKING = const(2)  # a transaction is under way
+WAITING = const(3)  # until the next keepalive or the next attempt
+GIVEN_UP = const(4)  # until the configuration changes (420)
+
+STATES = ("off", "resolving", "asking", "waiting", "given-up")
+
+
+def keepalive_period(minimum, maximum, lifetime=None):
+    """Return the keepalive period in seconds for the two TR-181 parameters (STUN-50 to 52).
+
+    `lifetime` is the longest period known to hold the binding, None as long as none was discovered.
+    """
+    period = minimum
+    if minimum == 0 and maximum == -1:
+        period = _PERIOD_DEFAULT
+    if lifetime is not None and lifetime > period:
+        period = lifetime
+    if maximum >= 0 and period > maximum:
+        period = maximum
+    return max(period, _PERIOD_MIN)
+
+
+class NatBinding:
+    """One primary port. `changed()` is called when `mapped` or `nat_detected` got a new value (STUN-12, STUN-62).
+
+    random_bytes(n) gives n random bytes, log(level, area, text) writes a line. Addresses are (host, port).
+    """
+
+    def __init__(self, random_bytes, changed, log):
+        self._random = random_bytes
+        self._changed = changed
+        self._log = log
+        self.state = OFF
+        self.local = None
+        self.server = None  # (host, port) as configured; the host may be a name
+        self.mapped = None  # the public address of the last answer
+        self.lifetime = None  # seconds, set by lifetime discovery (STUN-53)
+        self.failure = ""  # why the last attempt failed, "" when it did not
+        self.failures = 0  # in a row
+        self.answered = None  # when the last answer came
+        self.round_trip = None  # of the last answered transaction, ms
+        self.counts = {"requests": 0, "answers": 0, "errors": 0, "dropped": 0, "failures": 0, "changes": 0}
+        self._username = self._password = ""
+        self._hmac = None
+        self._send_username = self._cookie = True
+        self._minimum, self._maximum = 30, -1
+        self._forget()
+
+    def _forget(self):
+        self.mapped = None
+        self.lifetime = None
+        self._variant = None  # the integrity variant that worked
+        self._tid = None
+        self._packet = None
+        self._deadline = None
+        self._sent_at = None  # first send of the last transaction that was no BINDING-CHANGE
+        self._announce = False  # a change that the server has not confirmed yet
+        self._announced = 0  # announcements at once in a row
+        self._resolved = None
+
+    def configure(self, now, enable, server, local, username="", password="", period=(30, -1), options=(True, True)):
+        """Take the parameters and start anew when one of them changed (STUN-20); return True when it did.
+
+        server: (host, port), port 0 stands for 3478 (STUN-22). local: address of the primary port.
+        period: (minimum, maximum) in seconds. options: (send USERNAME always (STUN-13), cookie in the id (STUN-04)).
+        """
+        wanted = (enable, server, local, username, password, period, options)
+        current = (
+            self.state != OFF,
+            self.server,
+            self.local,
+            self._username,
+            self._password,
+            (self._minimum, self._maximum),
+            (self._send_username, self._cookie),
+        )
+        if wanted == current:
+            return False
+        before = self.reported
+        self.server, self.local = server, local
+        self._username, self._password = username, password
+        self._hmac = HmacSha1(password.encode()) if password else None
+        self._minimum, self._maximum = period
+        self._send_username, self._cookie = options
+        self._forget()
+        self.failure, self.failures = "", 0
+        self.state = RESOLVING if enable else OFF
+        self._deadline = now if enable else None
+        if self.reported != before:
+            self._changed()
+        return True
+
+    # What is reported (STUN-60, STUN-61).
+
+    @property
+    def nat_detected(self):
+        """NATDetected: the public address is known and is not the local one; False while off."""
+        return self.state != OFF and self.mapped is not None and self.mapped != self.local
+
+    @property
+    def reported(self):
+        """UDPConnectionRequestAddress and NATDetected; the address is "" while none is known (B10)."""
+        address = self.local if self.state == OFF else self.mapped
+        return ("{}:{}".format(*address) if address else "", self.nat_detected)
+
+    @property
+    def period(self):
+        """The keepalive period in use, seconds."""
+        return keepalive_period(self._minimum, self._maximum, self.lifetime)
+
+    # Time.
+
+    def deadline(self):
+        """When `tick` wants to be called, in ms of the monotonic clock; None: never."""
+        return self._deadline
+
+    @property
+    def wants_address(self):
+        """True when the runtime must look the server up and call `resolved` before the next `tick`."""
+        return self.state == RESOLVING
+
+    def resolved(self, address, now):
+        """Take the address of the server ((host, port) or what the sockets of this port take), None: not found."""
+        if self.state != RESOLVING:
+            return
+        if address is None:
+            self._fail("no address for the STUN server", now)
+            return
+        self._resolved = address
+        self._begin(now, self._announce)
+
+    def moved(self, now):
+        """The path to the server was lost and is back (link down and up): ask again at once."""
+        if self.state != OFF and self.state != GIVEN_UP:
+            self.state = RESOLVING
+            self._deadline = now
+
+    def tick(self, now):
+        """Return the datagram that is due at `now`, or None. It goes to `destination` from the primary port."""
+        if self._deadline is None or now < self._deadline:
+            return None
+        if self.state == WAITING:
+            if self.failures:
+                # A name may mean another server by now (STUN-22, B12).
+                self.state = RESOLVING
+                return None
+            self._begin(now, self._announce)
+        if self.state != ASKING:
+            return None
+        elapsed = now - self._started
+        if elapsed >= _FAILED:
+            self._fail("timeout", now)
+            return None
+        # A late tick skips sends but the transaction is not extended (STUN-41).
+        sent = self._sent
+        while self._sent < len(_SENDS) and _SENDS[self._sent] <= elapsed:
+            self._sent += 1
+        self._deadline = self._started + (_SENDS[self._sent] if self._sent < len(_SENDS) else _FAILED)
+        if sent == self._sent:
+            return None
+        self.counts["requests"] += 1
+        return self._packet
+
+    @property
+    def destination(self):
+        """Where datagrams of `tick` go: what `resolved` was given."""
+        return self._resolved
+
+    # Transactions.
+
+    def _begin(self, now, change, signed=None):
+        # signed: the integrity variant to use; None as long as the server did not ask for it (STUN-30).
+        self._tid = stun.transaction_id(self._random(16), self._cookie)
+        username = self._username if self._send_username or signed else ""
+        hmac = self._hmac if signed else None
+        self._packet = stun.binding_request(self._tid, username, True, change, None, hmac, signed or stun.PADDED)
+        if len(self._packet) > 200 and self.failures == 0:
+            self._log("W", "binding", "request-long bytes={}".format(len(self._packet)))
+        if signed is None:
+            self._resends = 0
+        self._signed = signed
+        self._change = change
+        self._started = now
+        self._sent = 0
+        self._deadline = now
+        self.state = ASKING
+        if not change:
+            self._sent_at = now
+
+    def _wait(self, now, delay):
+        self._tid = self._packet = None
+        self.state = WAITING
+        self._deadline = now + delay
+
+    def _fail(self, reason, now, delay=None):
+        # Socket, port and what is reported stay as they are: the last answer still stands (STUN-45).
+        self.failure = reason
+        self.failures += 1
+        self.counts["failures"] += 1
+        if delay is None:
+            delay = max(self.period * 1000, _RETRY_MIN)
+            delay += delay * self._random(1)[0] // 2550
+        self._log("W", "binding", 'failed reason="{}" failures={} retry_ms={}'.format(reason, self.failures, delay))
+        self._wait(now, delay)
+
+    def datagram(self, buf, size, now):
+        """Take `buf[:size]`; return True when it was the answer to the outstanding request."""
+        if self.state != ASKING or not stun.answers(buf, size, self._tid):
+            self.counts["dropped"] += 1
+            return False
+        try:
+            message = stun.parse(buf, size)
+        except stun.StunError as error:
+            return self._drop(str(error))
+        if self._signed and not stun.verify(buf, size, message, self._hmac):
+            # An error answer to a wrong signature cannot carry a right one (STUN-33); a success must (STUN-34).
+            if message.kind == stun.RESPONSE or message.integrity:
+                return self._drop("integrity of the answer does not verify")
+        if message.kind == stun.ERROR:
+            self.counts["errors"] += 1
+            self._error(message, now)
+        elif message.address is None:
+            return self._drop("answer without an address")
+        else:
+            self.counts["answers"] += 1
+            self._success(message.address, now)
+        return True
+
+    def _drop(self, reason):
+        self.counts["dropped"] += 1
+        self._log("D", "binding", 'dropped reason="{}"'.format(reason))
+        return False
+
+    def _success(self, address, now):
+        if self._signed and not stun.is_ambiguous(self._packet):
+            self._variant = self._signed
+        self.answered = now
+        self.round_trip = now - self._started
+        recovered = self.failures
+        self.failure, self.failures = "", 0
+        if self._change:
+            self._announce = False
+        if address != self.mapped:
+            was, self.mapped = self.mapped, address
+            self._announce = True
+            self.counts["changes"] += 1
+            self._log(
+                "I",
+                "binding",
+                "{} mapped={}:{} nat={} period_s={}{}".format(
+                    "changed" if was else "bound",
+                    address[0],
+                    address[1],
+                    1 if self.nat_detected else 0,
+                    self.period,
+                    " was={}:{}".format(was[0], was[1]) if was else "",
+                ),
+            )
+            self._changed()
+            # At once (STUN-12); a NAT that maps every datagram anew must not make us a flood (STUN-36).
+            if self._announced < _IMMEDIATE:
+                self._announced += 1
+                self._begin(now, True)
+                return
+        else:
+            self._announced = 0
+            if recovered:
+                self._log("I", "binding", "answered after_failures={}".format(recovered))
+        if self._change:
+            self._log("I", "binding", "announced mapped={}:{}".format(*self.mapped))
+        self._wait_for_keepalive(now)
+
+    def _wait_for_keepalive(self, now):
+        # The NAT counts from any datagram, the minimum only from requests without BINDING-CHANGE: the earlier of
+        # both times is safe and allowed (STUN-50). A period above the minimum is jittered downward (STUN-54).
+        period = self.period * 1000
+        spare = period - max(self._minimum, _PERIOD_MIN) * 1000
+        if spare > 0:
+            period -= min(spare, period // 10) * self._random(1)[0] // 256
+        since = now if self._announce or self._sent_at is None else self._sent_at
+        self._wait(now, max(since + period - now, 0))
+
+    def _error(self, message, now):
+        code = message.error
+        self._log("W", "binding", "error code={} change={} signed={}".format(code, int(self._change), self._signed or 0))
+        if code == 420:
+            # It will refuse the same attributes for ever (STUN-35).
+            self.failure = "the STUN server refuses our attributes (420)"
+            self.failures += 1
+            self.state = GIVEN_UP
+            self._tid = self._deadline = None
+            return
+        if code in (401, 430, 431, 432):
+            variant = self._next_variant(code)
+            if variant and self._resends < _IMMEDIATE:
+                self._resends += 1
+                self._begin(now, self._change, variant)
+                return
+            reason = "error {}".format(code)
+            if not (self._username and self._hmac):
+                reason += ": the STUN server wants STUNUsername and STUNPassword"
+            self._fail(reason, now)
+        elif 500 <= code < 600:
+            # The minimum binds a request that announces no change even here (STUN-50).
+            delay = _SERVER_BUSY if self._change else max(_SERVER_BUSY, self._minimum * 1000)
+            self._fail("error {}".format(code), now, delay if self.failures < 3 else None)
+        else:
+            self._fail("error {}".format(code), now)
+
+    def _next_variant(self, code):
+        # Which integrity variant to resend with, None when there is none left (STUN-30, STUN-33).
+        if not (self._username and self._hmac):
+            return None
+        if not self._signed:
+            return self._variant or (stun.UNPADDED if self._cookie else stun.PADDED)
+        if code in (401, 431):
+            return stun.PADDED if self._signed == stun.UNPADDED else stun.UNPADDED
+        return self._signed
