@@ -39,7 +39,14 @@ class Bench:
         self.parameters.update(parameters)
         p = self.parameters
         return self.binding.configure(
-            self.now, p["enable"], p["server"], p["local"], p["username"], p["password"], p["period"], p["options"]
+            self.now,
+            p["enable"],
+            p["server"],
+            p["local"],
+            p["username"],
+            p["password"],
+            p["period"],
+            p["options"],
         )
 
     def random(self, count):
@@ -85,12 +92,16 @@ class Bench:
         size = len(body) + (24 if key else 0)
         data = bytes([kind >> 8, kind & 255, 0, size]) + request[4:20] + body
         if key:
-            data += b"\x00\x08\x00\x14" + HmacSha1(key).digest(data, bytes(-len(data) % 64) if padded else None)
+            data += b"\x00\x08\x00\x14" + HmacSha1(key).digest(
+                data, bytes(-len(data) % 64) if padded else None
+            )
         return data
 
     def success(self, request, **options):
         host, port = self.mapped
-        value = bytes([0, 1, port >> 8, port & 255]) + bytes([int(part) for part in host.split(".")])
+        value = bytes([0, 1, port >> 8, port & 255]) + bytes(
+            [int(part) for part in host.split(".")]
+        )
         return self.reply(request, 0x0101, (1, value), **options)
 
     def error(self, request, code, **options):
@@ -177,7 +188,9 @@ def test_stun_20_only_while_enabled_and_restarts_on_any_change():
 
 def test_stun_21_xor_mapped_alone_will_do():
     bench = Bench()
-    bench.answer = lambda request: bench.reply(request, 0x0101, (0x20, bytes.fromhex("0001bd5fe7 21c04b".replace(" ", ""))))
+    bench.answer = lambda request: bench.reply(
+        request, 0x0101, (0x20, bytes.fromhex("0001bd5fe7 21c04b".replace(" ", "")))
+    )
     bench.run(100)
     assert bench.binding.mapped == ("198.51.100.9", 0xBD5F ^ 0x2112)
 
@@ -201,7 +214,9 @@ def test_stun_30_integrity_only_after_401():
     bench = Bench(username="cpe", password="pw")
     bench.run(100)
     assert not any(has_integrity(packet) for _, packet in bench.sent)
-    bench.answer = lambda r: bench.success(r, key=b"pw") if has_integrity(r) else bench.error(r, 401)
+    bench.answer = lambda r: (
+        bench.success(r, key=b"pw") if has_integrity(r) else bench.error(r, 401)
+    )
     bench.run(30000)
     plain, signed = bench.sent[-2][1], bench.sent[-1][1]
     assert not has_integrity(plain) and has_integrity(signed) and plain[4:20] != signed[4:20]
@@ -218,9 +233,17 @@ def test_stun_30_401_without_credentials_is_a_failure():
 
 def test_stun_31_401_on_binding_change_alone():
     bench = Bench(username="cpe", password="pw")
-    bench.answer = lambda r: bench.error(r, 401) if has_change(r) and not has_integrity(r) else bench.success(r, key=b"pw")
+    bench.answer = lambda r: (
+        bench.error(r, 401)
+        if has_change(r) and not has_integrity(r)
+        else bench.success(r, key=b"pw")
+    )
     bench.run(100)
-    assert [(has_change(p), has_integrity(p)) for _, p in bench.sent] == [(False, False), (True, False), (True, True)]
+    assert [(has_change(p), has_integrity(p)) for _, p in bench.sent] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
     bench.run(30000)
     assert not has_change(bench.sent[-1][1]) and not has_integrity(bench.sent[-1][1])
 
@@ -259,7 +282,11 @@ def test_stun_33_431_tries_the_other_variant():
     def answer(request):
         if not has_integrity(request):
             return bench.error(request, 401)
-        return bench.success(request, key=b"pw") if verifies(bench, request, b"pw", False) else bench.error(request, 431)
+        return (
+            bench.success(request, key=b"pw")
+            if verifies(bench, request, b"pw", False)
+            else bench.error(request, 431)
+        )
 
     bench.answer = answer
     bench.run(100)
@@ -269,13 +296,19 @@ def test_stun_33_431_tries_the_other_variant():
 def test_stun_33_ambiguous_success_is_not_remembered():
     # 20 header + 28 name + 24 tag + 4 change = 76; a name of 12 makes the plain request 60 and the change 64.
     bench = Bench(username="u" * 16, password="pw")
-    bench.answer = lambda r: bench.success(r, key=b"pw") if has_integrity(r) else bench.error(r, 401)
+    bench.answer = lambda r: (
+        bench.success(r, key=b"pw") if has_integrity(r) else bench.error(r, 401)
+    )
     bench.run(0)
     signed = [packet for _, packet in bench.sent if has_integrity(packet)]
     assert (len(signed[0]) - 24) % 64 == 0
     assert len(signed) > 1 and (len(signed[1]) - 24) % 64 != 0
     bench2 = Bench(username="u" * 16, password="pw")
-    bench2.answer = lambda r: bench2.error(r, 401) if not has_integrity(r) or has_change(r) else bench2.success(r, key=b"pw")
+    bench2.answer = lambda r: (
+        bench2.error(r, 401)
+        if not has_integrity(r) or has_change(r)
+        else bench2.success(r, key=b"pw")
+    )
     bench2.run(0)
     assert bench2.binding._variant is None
 
@@ -283,7 +316,9 @@ def test_stun_33_ambiguous_success_is_not_remembered():
 def test_stun_34_x7_unsigned_or_wrongly_signed_success_is_as_if_never_received():
     for answer in ({}, {"key": b"other"}):
         bench = Bench(username="cpe", password="pw")
-        bench.answer = lambda r: bench.success(r, **answer) if has_integrity(r) else bench.error(r, 401)
+        bench.answer = lambda r: (
+            bench.success(r, **answer) if has_integrity(r) else bench.error(r, 401)
+        )
         bench.run(9600)
         assert bench.binding.mapped is None and bench.binding.failure == "timeout"
         assert len([1 for _, packet in bench.sent if has_integrity(packet)]) == 9
@@ -292,13 +327,24 @@ def test_stun_34_x7_unsigned_or_wrongly_signed_success_is_as_if_never_received()
 def test_stun_34_either_variant_of_the_answer_is_taken():
     for padded in (True, False):
         bench = Bench(username="cpe", password="pw")
-        bench.answer = lambda r: bench.success(r, key=b"pw", padded=padded) if has_integrity(r) else bench.error(r, 401)
+        bench.answer = lambda r: (
+            bench.success(r, key=b"pw", padded=padded) if has_integrity(r) else bench.error(r, 401)
+        )
         bench.run(100)
         assert bench.binding.mapped
 
 
 def test_stun_35_error_codes():
-    for code, wait in ((400, None), (430, None), (432, None), (500, 5000), (599, 5000), (600, None), (699, None), (333, None)):
+    for code, wait in (
+        (400, None),
+        (430, None),
+        (432, None),
+        (500, 5000),
+        (599, 5000),
+        (600, None),
+        (699, None),
+        (333, None),
+    ):
         bench = Bench(period=(5, 5))
         bench.answer = lambda request: bench.error(request, code)
         bench.run(1000)
@@ -314,7 +360,11 @@ def test_stun_35_420_gives_up_until_the_configuration_changes():
     bench = Bench()
     bench.answer = lambda request: bench.reply(request, 0x0111, (10, b"\xc0\x01\xc0\x01"))
     bench.run(10**7)
-    assert len(bench.sent) == 1 and bench.binding.state == nb.GIVEN_UP and bench.binding.deadline() is None
+    assert (
+        len(bench.sent) == 1
+        and bench.binding.state == nb.GIVEN_UP
+        and bench.binding.deadline() is None
+    )
     bench.answer = bench.success
     bench.configure(server=("203.0.113.9", 3478))
     bench.run(100)
@@ -395,7 +445,11 @@ def test_stun_45_b12_failure_keeps_what_is_reported_and_asks_for_the_address_aga
     bench.run(200000)
     assert bench.binding.reported == reported and len(bench.changes) == changes
     assert bench.lookups > lookups
-    starts = [time for i, (time, packet) in enumerate(bench.sent) if i == 0 or packet != bench.sent[i - 1][1]]
+    starts = [
+        time
+        for i, (time, packet) in enumerate(bench.sent)
+        if i == 0 or packet != bench.sent[i - 1][1]
+    ]
     for before, after in zip(starts[3:], starts[4:]):
         assert 9500 + 30000 <= after - before <= 9500 + 33100, (before, after)
     bench.answer = bench.success
@@ -456,7 +510,11 @@ def test_stun_54_jitter_is_downward_and_never_below_min():
 
 
 def test_stun_60_nat_detected_by_address_or_port():
-    for mapped, want in ((LOCAL, False), ((LOCAL[0], 1), True), (("198.51.100.9", LOCAL[1]), True)):
+    for mapped, want in (
+        (LOCAL, False),
+        ((LOCAL[0], 1), True),
+        (("198.51.100.9", LOCAL[1]), True),
+    ):
         bench = Bench()
         bench.mapped = mapped
         bench.run(100)

@@ -51,8 +51,14 @@ def test_vectors_of_requests():
         ("binding_request_crb_binding_change", stun.binding_request(TID, change=True)),
         ("binding_request_username_crb_change", stun.binding_request(TID, name, change=True)),
         ("binding_request_username_space_padded", stun.binding_request(TID, "cpe-01")),
-        ("binding_request_integrity_pad64", stun.binding_request(TID, name, True, True, None, key, stun.PADDED)),
-        ("binding_request_integrity_nopad", stun.binding_request(TID, name, True, True, None, key, stun.UNPADDED)),
+        (
+            "binding_request_integrity_pad64",
+            stun.binding_request(TID, name, True, True, None, key, stun.PADDED),
+        ),
+        (
+            "binding_request_integrity_nopad",
+            stun.binding_request(TID, name, True, True, None, key, stun.UNPADDED),
+        ),
     ):
         want, expect = vector(entry)
         assert made == want, (entry, made.hex(), want.hex())
@@ -61,7 +67,12 @@ def test_vectors_of_requests():
 def test_vectors_of_answers():
     for entry in vectors("stun_classic")["vectors"]:
         data, expect = bytearray(unhex(entry["hex"])), entry["expect"]
-        if len(data) < 20 or data[0] != 1 or "reject" in expect or "reject_if_outstanding_tid" in expect:
+        if (
+            len(data) < 20
+            or data[0] != 1
+            or "reject" in expect
+            or "reject_if_outstanding_tid" in expect
+        ):
             continue
         tid = bytes(data[4:20])
         assert stun.answers(data, len(data), tid), entry["name"]
@@ -135,12 +146,26 @@ def test_stun_04_cookie_or_classic_id():
 
 
 def test_stun_05_padding_counted_or_not():
-    assert stun.parse(response((0x8022, b"abcde"), MAPPED), 44).mapped  # RFC 5389: length without padding
+    assert stun.parse(
+        response((0x8022, b"abcde"), MAPPED), 44
+    ).mapped  # RFC 5389: length without padding
     assert stun.parse(response((0x8022, b"abcde\x00\x00\x00"), MAPPED), 44).mapped  # classic
 
 
 def test_stun_06_mandatory_and_optional():
-    for code in (0x0002, 0x0004, 0x0005, 0x0007, 0x000B, 0x0014, 0x0015, 0x8000, 0x8022, 0xC001, 0xFFFF):
+    for code in (
+        0x0002,
+        0x0004,
+        0x0005,
+        0x0007,
+        0x000B,
+        0x0014,
+        0x0015,
+        0x8000,
+        0x8022,
+        0xC001,
+        0xFFFF,
+    ):
         assert stun.parse(response((code, b"1234"), MAPPED), 40).mapped, code
     for code in (0x0000, 0x000C, 0x0013, 0x0016, 0x0021, 0x7FFF):
         raises(stun.StunError, stun.parse, response((code, b"1234"), MAPPED), 40)
@@ -193,7 +218,9 @@ def test_stun_15_order_and_size():
 
 def test_stun_16_nothing_else_in_normal_requests():
     for change in (False, True):
-        assert not {code for code, _ in attributes(stun.binding_request(TID, "u", True, change))} & {2, 3}
+        assert not {
+            code for code, _ in attributes(stun.binding_request(TID, "u", True, change))
+        } & {2, 3}
 
 
 def test_stun_53_probe_carries_response_address_and_no_tag():

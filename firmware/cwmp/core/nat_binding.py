@@ -63,7 +63,14 @@ class NatBinding:
         self.failures = 0  # in a row
         self.answered = None  # when the last answer came
         self.round_trip = None  # of the last answered transaction, ms
-        self.counts = {"requests": 0, "answers": 0, "errors": 0, "dropped": 0, "failures": 0, "changes": 0}
+        self.counts = {
+            "requests": 0,
+            "answers": 0,
+            "errors": 0,
+            "dropped": 0,
+            "failures": 0,
+            "changes": 0,
+        }
         self._username = self._password = ""
         self._hmac = None
         self._send_username = self._cookie = True
@@ -82,7 +89,17 @@ class NatBinding:
         self._announced = 0  # announcements at once in a row
         self._resolved = None
 
-    def configure(self, now, enable, server, local, username="", password="", period=(30, -1), options=(True, True)):
+    def configure(
+        self,
+        now,
+        enable,
+        server,
+        local,
+        username="",
+        password="",
+        period=(30, -1),
+        options=(True, True),
+    ):
         """Take the parameters and start anew when one of them changed (STUN-20); return True when it did.
 
         server: (host, port), port 0 stands for 3478 (STUN-22). local: address of the primary port.
@@ -179,7 +196,9 @@ class NatBinding:
         sent = self._sent
         while self._sent < len(_SENDS) and _SENDS[self._sent] <= elapsed:
             self._sent += 1
-        self._deadline = self._started + (_SENDS[self._sent] if self._sent < len(_SENDS) else _FAILED)
+        self._deadline = self._started + (
+            _SENDS[self._sent] if self._sent < len(_SENDS) else _FAILED
+        )
         if sent == self._sent:
             return None
         self.counts["requests"] += 1
@@ -197,7 +216,9 @@ class NatBinding:
         self._tid = stun.transaction_id(self._random(16), self._cookie)
         username = self._username if self._send_username or signed else ""
         hmac = self._hmac if signed else None
-        self._packet = stun.binding_request(self._tid, username, True, change, None, hmac, signed or stun.PADDED)
+        self._packet = stun.binding_request(
+            self._tid, username, True, change, None, hmac, signed or stun.PADDED
+        )
         if len(self._packet) > 200 and self.failures == 0:
             self._log("W", "binding", "request-long bytes={}".format(len(self._packet)))
         if signed is None:
@@ -224,7 +245,11 @@ class NatBinding:
         if delay is None:
             delay = max(self.period * 1000, _RETRY_MIN)
             delay += delay * self._random(1)[0] // 2550
-        self._log("W", "binding", 'failed reason="{}" failures={} retry_ms={}'.format(reason, self.failures, delay))
+        self._log(
+            "W",
+            "binding",
+            'failed reason="{}" failures={} retry_ms={}'.format(reason, self.failures, delay),
+        )
         self._wait(now, delay)
 
     def datagram(self, buf, size, now):
@@ -306,7 +331,11 @@ class NatBinding:
 
     def _error(self, message, now):
         code = message.error
-        self._log("W", "binding", "error code={} change={} signed={}".format(code, int(self._change), self._signed or 0))
+        self._log(
+            "W",
+            "binding",
+            "error code={} change={} signed={}".format(code, int(self._change), self._signed or 0),
+        )
         if code == 420:
             # It will refuse the same attributes for ever (STUN-35).
             self.failure = "the STUN server refuses our attributes (420)"

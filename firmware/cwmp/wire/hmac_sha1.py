@@ -3,8 +3,9 @@
 import hashlib
 
 import micropython
+from micropython import const
 
-_BLOCK = micropython.const(64)
+_BLOCK = const(64)
 
 # Outside the viper emitter (CPython, or a board without native code) a pointer is the buffer itself.
 ptr8 = bytes

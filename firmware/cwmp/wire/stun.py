@@ -71,7 +71,9 @@ def _address(address):
     return struct.pack(">HH", 1, port) + bytes([int(part) for part in host.split(".")])
 
 
-def binding_request(tid, username="", primary=True, change=False, response_address=None, hmac=None, variant=PADDED):
+def binding_request(
+    tid, username="", primary=True, change=False, response_address=None, hmac=None, variant=PADDED
+):
     """Return the bytes of a Binding Request.
 
     tid: 16 bytes. primary: it leaves from the primary port and so carries CONNECTION-REQUEST-BINDING (STUN-10);
@@ -80,7 +82,9 @@ def binding_request(tid, username="", primary=True, change=False, response_addre
     """
     body = b""
     if response_address:
-        body += _attribute(RESPONSE_ADDRESS, _address(response_address)) + _attribute(CHANGE_REQUEST, bytes(4))
+        body += _attribute(RESPONSE_ADDRESS, _address(response_address)) + _attribute(
+            CHANGE_REQUEST, bytes(4)
+        )
     if username:
         name = username.encode()
         body += _attribute(USERNAME, name + b" " * (-len(name) % 4))
@@ -154,7 +158,9 @@ def parse(buf, size):
         elif kind < 0x8000 and not (1 <= kind <= 0x000B or kind == _KNOWN or kind == _KNOWN + 1):
             raise StunError("unknown mandatory attribute")
     if message.kind == ERROR and not coded:
-        message.error = 420  # FreeACS lists the attributes it did not like and says no more (STUN-35)
+        message.error = (
+            420  # FreeACS lists the attributes it did not like and says no more (STUN-35)
+        )
     return message
 
 

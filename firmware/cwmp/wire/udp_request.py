@@ -6,25 +6,30 @@ Every integer is kept as the digits that were received: `ts` may have 20 of them
 """
 
 import micropython
+from micropython import const
 
-_const = micropython.const
 
 # Outside the viper emitter a pointer is the buffer itself.
-ptr8 = ptr16 = lambda buffer: buffer
+def ptr8(buffer):
+    return buffer
 
-# What `scan` answers, in the order of the checks; `_uri`, `_query` and `_rest` answer the negative of it.
-OK = _const(0)
-NOT_GET = _const(1)
-BAD_URI = _const(2)
-BAD_QUERY = _const(3)
-BAD_NUMBER = _const(4)
-BAD_SIGNATURE_FORM = _const(5)
-SHA256_SIGNATURE = _const(6)
-BAD_VERSION = _const(7)
-BAD_HEADERS = _const(8)
+
+ptr16 = ptr8
+
+
+# What is wrong with a datagram, in the order of the checks: `read` answers the negative of it.
+NOT_GET = const(1)
+BAD_URI = const(2)
+BAD_QUERY = const(3)
+BAD_NUMBER = const(4)
+BAD_SIGNATURE_FORM = const(5)
+SHA256_SIGNATURE = const(6)
+BAD_VERSION = const(7)
+BAD_HEADERS = const(8)
+WRONG_USERNAME = const(9)
 
 REASONS = (
-    "ok",
+    "",
     "not a GET request",
     "bad URI",
     "a field is missing, repeated, empty or too long",
@@ -33,41 +38,78 @@ REASONS = (
     "sig has 64 digits (HMAC-SHA256): this CPE speaks HMAC-SHA1",
     "not HTTP/1.1",
     "bad headers or a body",
+    "un is another one",
 )
 
-# Fields of `offsets` (array of unsigned 16-bit): start and end of each value, then what decoding un and cn would mean.
-TS = _const(0)
-ID = _const(2)
-UN = _const(4)
-CN = _const(6)
-SIG = _const(8)
-ENCODED = _const(10)
-OFFSETS = _const(11)
+# The offsets are an array of unsigned 16-bit: start and end of each value as found, what decoding un and cn would mean,
+# and what `read` is told: the longest datagram, 1 for the lenient profile (UCR-07), the length of the username.
+TS = const(0)
+ID = const(2)
+UN = const(4)
+CN = const(6)
+SIG = const(8)
+ENCODED = const(10)
+LONGEST = const(11)
+LENIENT = const(12)
+USERNAME = const(13)
+OFFSETS = const(14)
 
 # Bits of ENCODED.
-HAS_ESCAPES = _const(1)  # un or cn holds %XX or +
-NOT_ESCAPES = _const(2)  # a % that starts no escape: only the raw reading can be meant (UCR-13)
+HAS_ESCAPES = const(1)  # un or cn holds %XX or +
+NOT_ESCAPES = const(2)  # a % that starts no escape: only the raw reading can be meant (UCR-13)
 
-MAX_DIGITS = _const(20)
-MAX_TEXT = _const(256)  # decoded bytes of un and of cn (UCR-08)
-TEXT_SIZE = _const(2 * 20 + 2 * 768)  # the longest HMAC text: an encoded byte takes three
+MAX_DIGITS = const(20)
+MAX_TEXT = const(256)  # decoded bytes of un and of cn (UCR-08)
+TEXT_SIZE = const(2 * 20 + 2 * 768)  # the longest HMAC text: an encoded byte takes three
 
 _GET = b"GET http://"
 _VERSION = b" HTTP/1.1"
 _LENGTH = b"content-length:"
 
 
-def scan(buf, size, offsets, lenient):
-    """Find the five fields in `buf[:size]`, fill `offsets`, return OK or what is wrong (UCR-01 to UCR-09).
+@micropython.viper
+def read(buf, size: int, offsets, username, text) -> int:
+    """Find the five fields in `buf[:size]`, fill `offsets`, check un, write the HMAC text (UCR-01 to UCR-14).
 
-    buf: bytearray, offsets: array("H") of OFFSETS entries, lenient: 1 for the profile of UCR-07.
+    buf: bytes or bytearray, offsets: array("H") of OFFSETS entries, username: bytes, text: bytearray of TEXT_SIZE.
+    Returns the length of the text; 0 when escapes leave it open what un and cn are, neither is checked then; the
+    negative of what is wrong.
     """
-    at = _uri(buf, size, lenient)
+    o = ptr16(offsets)
+    if size > o[11]:
+        return -2
+    lenient = o[12]
+    at = int(_uri(buf, size, lenient))
     if at > 0:
-        at = _query(buf, at, size, offsets, lenient)
+        at = int(_query(buf, at, size, offsets, lenient))
         if at > 0:
-            at = _rest(buf, at, size, lenient)
-    return -at
+            at = int(_rest(buf, at, size, lenient))
+    if at < 0 or o[10] != 0:
+        return at
+    # As it stands is all that it can mean: the text is the four values, and un has to be the username.
+    b = ptr8(buf)
+    out = ptr8(text)
+    length = o[13]
+    i = o[4]
+    if o[5] - i != length:
+        return -9
+    name = ptr8(username)
+    k = 0
+    while k < length:
+        if b[i + k] != name[k]:
+            return -9
+        k += 1
+    at = 0
+    field = 0
+    while field < 8:
+        i = o[field]
+        end = o[field + 1]
+        while i < end:
+            out[at] = b[i]
+            at += 1
+            i += 1
+        field += 2
+    return at
 
 
 @micropython.viper
@@ -111,7 +153,17 @@ def _uri(buf: ptr8, size: int, lenient: int) -> int:
                 return -2
         elif c <= 32 or c >= 127 or bracket == 2:
             return -2
-        elif c == 34 or c == 35 or c == 60 or c == 62 or c == 64 or c == 92 or c == 94 or c == 96 or c >= 123:
+        elif (
+            c == 34
+            or c == 35
+            or c == 60
+            or c == 62
+            or c == 64
+            or c == 92
+            or c == 94
+            or c == 96
+            or c >= 123
+        ):
             if c != 126:  # "#<>@\\^`{|} stand in no host; ~ may
                 return -2
         i += 1
@@ -146,7 +198,12 @@ def _query(buf: ptr8, i: int, size: int, offsets: ptr16, lenient: int) -> int:
                     field = 4
                 elif pair == 0x636E:  # cn
                     field = 6
-            elif i - name == 3 and buf[name] == 115 and buf[name + 1] == 105 and buf[name + 2] == 103:
+            elif (
+                i - name == 3
+                and buf[name] == 115
+                and buf[name + 1] == 105
+                and buf[name + 2] == 103
+            ):
                 field = 8
             i += 1
         start = i
@@ -282,21 +339,3 @@ def copy(buf: ptr8, start: int, end: int, out: ptr8, at: int, decode: int) -> in
         at += 1
         start += 1
     return at
-
-
-@micropython.viper
-def compare(buf: ptr8, start: int, end: int, digits: ptr8, at: int, length: int) -> int:
-    """Compare two decimal numbers of any size: -1, 0 or 1 for `buf[start:end]` <, =, > `digits[at:at+length]`."""
-    stop = at + length
-    while start < end and buf[start] == 48:
-        start += 1
-    while at < stop and digits[at] == 48:
-        at += 1
-    if end - start != stop - at:
-        return -1 if end - start < stop - at else 1
-    while start < end:
-        if buf[start] != digits[at]:
-            return -1 if buf[start] < digits[at] else 1
-        start += 1
-        at += 1
-    return 0

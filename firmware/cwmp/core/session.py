@@ -1,0 +1,249 @@
+"""One session with the ACS, without I/O: what to POST next, given what came back (4.3).
+
+    message = session.begin()
+    while message:
+        reader = session.reader()         # the HTTP layer feeds it the body of the response
+        status = post(message, reader)
+        message = session.received(reader, status)
+
+`SessionError`, or a ValueError out of `reader.feed`, means that the session failed: call
+`failed()`. After a good end the flags say what is left to do. Only one session exists at a time
+(CWMP-25): the agent sees to that.
+"""
+
+from micropython import const
+
+from ..wire.soap import (
+    CWMP_1_2,
+    EMPTY,
+    EnvelopeReader,
+    Message,
+    cwmp_fault,
+    envelope,
+    must_understand_fault,
+    uri_of_version,
+)
+from . import rpc
+from .fault import CwmpFault, fault_text
+from .inform import inform_message, inform_names
+
+_LIMIT = const(
+    1536
+)  # an answer up to this many bytes has a Content-Length, a longer one is streamed
+_RESENDS = const(3)  # of one request that is answered with fault 8005
+_URL = "Device.ManagementServer.URL"
+
+
+class SessionError(Exception):
+    """The session failed; the text says why, for a log line."""
+
+
+class Request:
+    """A request of the CPE after the Inform: `body(*arguments)` gives the pieces of its element.
+
+    `answered(session, reader)`: called with the response, or with the fault, of the ACS.
+    """
+
+    def __init__(self, method, answered, body, *arguments):
+        self.method = method
+        self.answered = answered
+        self.body = body
+        self.arguments = arguments
+
+
+class Session:
+    """`unix_time`: seconds, or None without a clock. `message_id`: int, cwmp:ID of the Inform.
+
+    `prepared`: a PreparedInform, used when it fits. `requests`: list of `Request`, taken one at a
+    time. `on_inform_accepted()` is called when the InformResponse came, after events and changes
+    were marked delivered (CWMP-40).
+    """
+
+    def __init__(
+        self,
+        model,
+        events,
+        notification,
+        unix_time,
+        retry_count=0,
+        message_id=1,
+        prepared=None,
+        requests=(),
+        on_inform_accepted=None,
+        log=None,
+    ):
+        self.model = model
+        self.events = events
+        self.notification = notification
+        self.requests = list(requests)
+        self.inform_accepted = False
+        self.session_timeout = None  # seconds, when the ACS told
+        self.reboot = None  # CommandKey
+        self.factory_reset = False
+        self._unix = unix_time
+        self._retry_count = retry_count
+        self._id = message_id
+        self._prepared = prepared
+        self._on_inform_accepted = on_inform_accepted
+        self._log = log or _nothing
+        self._url = model.value(_URL)
+        self._uri = CWMP_1_2
+        self._informed = ()  # events of our Inform
+        self._names = ()  # changes that it tells
+        self._request = None  # our request that waits for its response
+        self._outstanding = None  # method of that request, "Inform" at first
+        self._resends = 0
+
+    @property
+    def url_changed(self):
+        """The ACS set another ACS URL: 0 BOOTSTRAP goes there after this session (CWMP-23)."""
+        return self.model.value(_URL) != self._url
+
+    @property
+    def is_prepared(self):
+        """After `begin`: the Inform is the one of `prepared`."""
+        return self._prepared is not None
+
+    def begin(self):
+        """-> the Inform. What it lists stays the same when the ACS wants it again."""
+        self._informed = self.events.for_inform()
+        self._names = self.notification.for_inform()
+        prepared = self._prepared
+        if prepared and not self._names and prepared.fits(self._informed, self._retry_count):
+            self._id = prepared.message_id
+        else:
+            self._prepared = None
+        codes = ",".join([code for code, _ in self._informed])
+        how = f"retry={self._retry_count} prepared={int(self.is_prepared)}"
+        self._log("I", "session", f'inform events="{codes}" {how}')
+        self._outstanding = "Inform"
+        return self._inform()
+
+    def reader(self):
+        """-> a new EnvelopeReader, for one response."""
+        return EnvelopeReader(rpc.collector)
+
+    def received(self, reader, status):
+        """-> the next Message to POST, None when the session is complete.
+
+        `reader`: what was fed with the body of the response; None or unfed when it had none.
+        """
+        if status != 200 and status != 204:
+            raise SessionError(f"HTTP status {status}")
+        if reader is not None and reader.empty:
+            reader = None
+        if reader is not None:
+            try:
+                reader.close()
+            except ValueError as error:
+                raise SessionError(str(error))
+            if self._outstanding and reader.must_understand_unknown is not None:
+                raise SessionError(f"header {reader.must_understand_unknown} not understood")
+        if self._outstanding:
+            return self._answered(reader)
+        if reader is None:
+            # The ACS has nothing to ask. Without an envelope there is no HoldRequests either.
+            return self._next_request()
+        return self._answer(reader)
+
+    def failed(self):
+        """Keep what was not delivered, drop what must not be retried."""
+        self.events.failed()
+        if not self.inform_accepted:
+            self.notification.failed()
+
+    def _inform(self):
+        if self._prepared:
+            return self._prepared.message(self._unix)
+        names = inform_names(self.model, self._names)
+        return inform_message(
+            self.model, str(self._id), self._informed, names, self._unix, self._retry_count
+        )
+
+    def _answered(self, reader):
+        method = self._outstanding
+        if reader is None:
+            raise SessionError("no answer to " + method)
+        if reader.method == "Fault" and reader.fault_code == 8005 and self._resends < _RESENDS:
+            self._resends += 1
+            self._log("W", "session", "resend method=" + method)
+            return self._inform() if method == "Inform" else self._send()
+        if reader.method != "Fault" and reader.method != method + "Response":
+            raise SessionError("unexpected answer to " + method)
+        if reader.method == "Fault":
+            if method == "Inform":
+                raise SessionError(f"fault {reader.fault_code} to Inform")
+            self._log("W", "session", f"fault method={method} code={reader.fault_code}")
+        elif method == "Inform":
+            self._accepted(reader)
+        else:
+            self.events.delivered(self._informed, method)
+        if reader.message_id is not None and reader.message_id.strip() != str(self._id):
+            self._log("W", "session", "id-differs method=" + method)
+        if self._request:
+            if self._request.answered:
+                self._request.answered(self, reader)
+            self._request = None
+        self._outstanding = None
+        self._resends = 0
+        return (not reader.hold_requests and self._next_request()) or EMPTY
+
+    def _accepted(self, reader):
+        self._uri = reader.cwmp_uri
+        if reader.use_cwmp_version is not None:
+            self._uri = uri_of_version(reader.use_cwmp_version)
+            if self._uri is None:
+                raise SessionError("CWMP version not supported")
+        self.session_timeout = reader.session_timeout
+        self.inform_accepted = True
+        self.events.delivered(self._informed)
+        self.notification.delivered(self._names)
+        self._prepared = None
+        self._log("I", "session", "accepted")
+        if self._on_inform_accepted:
+            self._on_inform_accepted()
+
+    def _next_request(self):
+        if not self.requests:
+            return None
+        self._request = self.requests.pop(0)
+        self._outstanding = self._request.method
+        self._id += 1
+        return self._send()
+
+    def _send(self):
+        request = self._request
+        return Message(
+            _LIMIT, envelope, self._uri, str(self._id), request.body, *request.arguments
+        )
+
+    def _answer(self, reader):
+        method = reader.method
+        if method == "Fault" or method.endswith("Response"):
+            raise SessionError("unexpected response")
+        details = ()
+        try:
+            if reader.must_understand_unknown is not None:
+                body = must_understand_fault, reader.must_understand_unknown
+                self._log("W", "rpc", "header-unknown")
+            else:
+                body = rpc.call(self, method, reader.arguments)
+                self._log("I", "rpc", "done method=" + method)
+            # The answer speaks the version of CWMP that the request came in.
+            return Message(_LIMIT, envelope, reader.cwmp_uri, reader.message_id, *body)
+        except CwmpFault as fault:
+            code, text, details = fault.code, fault.text, fault.details
+        except MemoryError:
+            code, text = 9004, "Out of memory"
+        except Exception as error:  # noqa: BLE001
+            # One method that fails must not make every session fail.
+            code, text = 9002, None
+            self._log("E", "rpc", f"broken method={method} error={type(error).__name__}")
+        known = method if method in rpc.METHODS else "unknown"
+        self._log("W", "rpc", f"fault method={known} code={code}")
+        body = cwmp_fault, code, text or fault_text(code), details
+        return Message(_LIMIT, envelope, reader.cwmp_uri, reader.message_id, *body)
+
+
+def _nothing(level, area, text):
+    pass

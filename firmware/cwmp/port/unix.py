@@ -1,0 +1,59 @@
+"""The MicroPython unix port as a board: the host's network, a folder as flash, exit status 3 as the chip's reset."""
+
+import os
+import socket
+import sys
+
+from .base import Port
+
+
+class UnixPort(Port):
+    name = "unix"
+
+    def unique_id(self):
+        # One folder is one board: its id is drawn at the first boot and kept beside the records.
+        path = self.folder + "/unique_id"
+        try:
+            with open(path) as file:
+                return file.read()
+        except OSError:
+            pass
+        made = "".join(["{:02X}".format(byte) for byte in os.urandom(6)])
+        with open(path + ".new", "w") as file:
+            file.write(made)
+        os.rename(path + ".new", path)
+        return made
+
+    def local_ip(self, address):
+        # This port has no getsockname (B24): a connected socket shows its local end in the kernel's table.
+        try:
+            probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            try:
+                probe.connect(address)
+                return _local_end(address)
+            finally:
+                probe.close()
+        except OSError:
+            return ""
+
+    def peer(self, host, port):
+        return socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_DGRAM)[0][-1]
+
+    def prompt_after_exit(self):
+        os.putenv("MICROPYINSPECT", "1")
+
+    def reset(self):
+        os.unsetenv("MICROPYINSPECT")
+        sys.exit(3)
+
+
+def _local_end(address):
+    _, host, port = socket.sockaddr(address)[:3]
+    remote = "{:02X}{:02X}{:02X}{:02X}:{:04X}".format(host[3], host[2], host[1], host[0], port)
+    with open("/proc/net/udp") as table:
+        for line in table:
+            fields = line.split()
+            if len(fields) > 2 and fields[2] == remote:
+                word = fields[1]
+                return ".".join([str(int(word[i : i + 2], 16)) for i in (6, 4, 2, 0)])
+    return ""

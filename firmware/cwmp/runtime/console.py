@@ -1,0 +1,51 @@
+"""Serial console: reads command lines from standard input. Every command ends with `ok` or `error: ...`."""
+
+import sys
+
+from asyncio import core
+
+_LINE = 300  # characters of a command
+
+
+class Console:
+    """Reads commands for `agent`, with echo and backspace as people expect them."""
+
+    def __init__(self, agent):
+        self._agent = agent
+        self._execute = None
+
+    async def run(self):
+        line = ""
+        stream = sys.stdin.buffer
+        while True:
+            await _readable(sys.stdin)
+            byte = stream.read(1)
+            if not byte:  # end of file: nobody will ever type
+                return
+            code = byte[0]
+            if code == 3:  # a raw terminal hands Ctrl-C on as a character
+                raise KeyboardInterrupt
+            if code in (10, 13):
+                if line:
+                    sys.stdout.write("\r\n")
+                    self._run(line)
+                line = ""
+            elif code in (8, 127):
+                if line:
+                    line = line[:-1]
+                    sys.stdout.write("\b \b")
+            elif 32 <= code < 127 and len(line) < _LINE:
+                line += chr(code)
+                sys.stdout.write(chr(code))
+
+    def _run(self, line):
+        if self._execute is None:
+            # Ten KB that a device in the field never needs: a slice that is loaded when somebody types.
+            from .commands import execute
+
+            self._execute = execute
+        self._execute(self._agent, line)
+
+
+def _readable(stream):
+    yield core._io_queue.queue_read(stream)

@@ -1,0 +1,74 @@
+"""Clock and log: milliseconds that never wrap, and one stable line per event on the console."""
+
+import sys
+import time
+
+_LEVELS = "DIWE"
+_KEPT = 24  # lines that `log` on the console shows again
+
+
+class Clock:
+    """Milliseconds since boot as one growing integer; must be asked at least every few days on a 30-bit counter."""
+
+    def __init__(self):
+        self._last = time.ticks_ms()
+        self._sum = 0
+
+    def now(self):
+        ticks = time.ticks_ms()
+        self._sum += time.ticks_diff(ticks, self._last)
+        self._last = ticks
+        return self._sum
+
+
+class Log:
+    """`log(level, area, text)` writes `<level> <ms> <area>: <text>`, one ASCII line, and keeps the last ones."""
+
+    def __init__(self, clock, level="I"):
+        self._clock = clock
+        self._kept = [""] * _KEPT
+        self._next = 0
+        self._held = None
+        self.set_level(level)
+
+    def set_level(self, level):
+        self.level = level
+        self._lowest = _LEVELS.index(level)
+
+    def __call__(self, level, area, text):
+        if _LEVELS.index(level) < self._lowest:
+            return
+        line = "{} {} {}: {}".format(level, self._clock.now(), area, _clean(text))
+        self._kept[self._next] = line
+        self._next = (self._next + 1) % _KEPT
+        if self._held is None:
+            write(line)
+        else:
+            self._held.append(line)
+
+    def hold(self):
+        """Keep lines back until `release`: a serial line is slow, and somebody waits for an answer."""
+        if self._held is None:
+            self._held = []
+
+    def release(self):
+        """Write what was kept back."""
+        held, self._held = self._held, None
+        for line in held or ():
+            write(line)
+
+    def lines(self):
+        """Return the last lines, oldest first."""
+        return [line for line in self._kept[self._next :] + self._kept[: self._next] if line]
+
+
+def write(line):
+    """Write one line to the console, whatever the terminal does about line ends."""
+    sys.stdout.write(line + "\r\n" if sys.platform != "linux" else line + "\n")
+
+
+def _clean(text):
+    for character in text:
+        if not 32 <= ord(character) < 127:
+            return "".join([c if 32 <= ord(c) < 127 else "?" for c in text])
+    return text

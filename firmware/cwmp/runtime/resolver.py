@@ -1,0 +1,40 @@
+"""Names to addresses, remembered: getaddrinfo blocks, so it is asked seldom (B20)."""
+
+from micropython import const
+
+_ENTRIES_MAX = const(4)
+_AF_INET = const(2)  # on Linux, lwIP and macOS alike
+_SOCK_STREAM = const(1)
+
+
+class Resolver:
+    """Remembers what `getaddrinfo` gave; an address is whatever connect() and sendto() take."""
+
+    def __init__(self, getaddrinfo):
+        self._getaddrinfo = getaddrinfo
+        self._known = {}
+
+    def lookup(self, host, port):
+        """IPv4 address of `host`; blocks for a name that is new or was forgotten. OSError."""
+        key = (host, port)
+        address = self._known.get(key)
+        if address is not None:
+            return address
+        try:
+            entries = self._getaddrinfo(host, port, _AF_INET, _SOCK_STREAM)
+        except OSError:
+            # The unix port raises without a number, others with negative ones: one shape for all.
+            raise OSError(-2, "cannot resolve " + host)
+        for entry in entries:
+            if entry[0] == _AF_INET:
+                if len(self._known) >= _ENTRIES_MAX:
+                    self._known.clear()
+                address = self._known[key] = entry[-1]
+                return address
+        raise OSError(-2, "no IPv4 address for " + host)
+
+    def forget(self, host):
+        """Resolve `host` anew next time: connecting to it failed, or the link came up again."""
+        for key in list(self._known):
+            if key[0] == host:
+                del self._known[key]

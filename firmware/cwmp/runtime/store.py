@@ -1,0 +1,102 @@
+"""Small records on flash that survive a power cut at any byte (B26): params, events, fresh, each a
+file of its own.
+"""
+
+import json
+import os
+from binascii import crc32
+
+# A record is one line "<crc32> <size>" and JSON. It is written to a temporary name and renamed;
+# the generation before it is kept. Whatever step a cut hits, one of the three files holds what was
+# acknowledged last, or what was about to be. `new` stands before `old`: a whole one without `json`
+# beside it is a save that was cut between the two renames.
+_GENERATIONS = (".json", ".new", ".old")
+
+
+class Store:
+    """Records by name in `folder`, which is made if it is missing. log(level, area, text)."""
+
+    def __init__(self, folder, log):
+        self._path = folder + "/"
+        self._log = log
+        try:
+            os.mkdir(folder)
+        except OSError:
+            pass  # it is there, or the first `save` says what is wrong
+        for file in self._leftovers():
+            log("W", "store", "unfinished record={}".format(file[: -len(".new")]))
+
+    def _leftovers(self):
+        # What a cut in the middle of `save` leaves behind.
+        try:
+            return [file for file in os.listdir(self._path[:-1]) if file.endswith(".new")]
+        except OSError:
+            return []
+
+    def load(self, name):
+        """Return the value saved last under `name`, None when there is none."""
+        damaged = False
+        for suffix in _GENERATIONS:
+            try:
+                with open(self._path + name + suffix, "rb") as file:
+                    content = file.read()
+            except OSError:
+                continue
+            value = _decode(content)
+            if value is not None:
+                if suffix != ".json":
+                    self._log("W", "store", "recovered record={} from={}".format(name, suffix[1:]))
+                if suffix == ".new":  # finish the save: the next one writes over this file
+                    os.rename(self._path + name + suffix, self._path + name + ".json")
+                return value[0]
+            if suffix != ".new":  # a torn new file is what a cut leaves: nothing was acknowledged
+                damaged = True
+                self._log("W", "store", "damaged record={} file={}".format(name, suffix[1:]))
+        if damaged:
+            self._log("E", "store", "lost record={}".format(name))
+        return None
+
+    def save(self, name, value):
+        """Put `value` (dict, list, text, numbers) on flash; it is there when this returns. OSError
+        when it is not.
+        """
+        path = self._path + name
+        body = json.dumps(value).encode()
+        new = path + ".new"
+        with open(new, "wb") as file:
+            file.write("{:08x} {}\n".format(crc32(body), len(body)).encode())
+            file.write(body)
+        # A damaged one never pushes a good old one out.
+        if _decode(_read(path + ".json")) is not None:
+            os.rename(path + ".json", path + ".old")
+        os.rename(new, path + ".json")
+
+    def remove(self, name):
+        """Forget a record (factory reset); oldest first, so that a cut does not bring an older one
+        back.
+        """
+        for suffix in (".old", ".new", ".json"):
+            try:
+                os.remove(self._path + name + suffix)
+            except OSError:
+                continue
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _decode(content):
+    # Returns (value,), or None for anything that is not a whole record.
+    end = content.find(b"\n")
+    body = memoryview(content)[end + 1 :]
+    if end < 0 or content[:end] != "{:08x} {}".format(crc32(body), len(body)).encode():
+        return None
+    try:
+        return (json.loads(content[end + 1 :]),)
+    except ValueError:
+        return None

@@ -1,0 +1,77 @@
+"""The primary port: one UDP socket for STUN and for UDP Connection Requests, one task that reads it (STUN-23, STUN-24).
+
+asyncio has no datagrams: the socket is polled by the loop's own I/O queue. A second reader would kill the loop.
+"""
+
+import socket
+import time
+
+from asyncio import core, sleep_ms
+
+_BURST = 16  # datagrams taken before anybody else gets a turn
+
+
+class PrimaryPort:
+    """Binds `port` once and hands each datagram (bytes) to `on_stun` or `on_request` by its first byte.
+
+    `on_request` returns True when a session may have started.
+
+    `size`: longest datagram that is taken; one byte more is read, so that a longer one shows. `share` is the percentage of the time that on_request may take when it is
+    kept busy: the rest of a flood waits, or is lost, in the network stack (UCR-33).
+    """
+
+    def __init__(self, port, on_stun, on_request, share, size):
+        self._on_stun = on_stun
+        self._on_request = on_request
+        self._rest = (100 - share) * 1000 // share  # thousandths of the time used
+        self._size = size + 1
+        self.unknown = 0  # datagrams that are neither
+        self.port = port
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket.bind(socket.getaddrinfo("0.0.0.0", port)[0][-1])
+        except OSError:
+            self._socket.close()
+            raise
+        self._socket.setblocking(False)
+
+    def send(self, data, address):
+        """Send one datagram; True when the network stack took it. A failure is a loss like any other (B21)."""
+        try:
+            self._socket.sendto(data, address)
+            return True
+        except OSError:
+            return False
+
+    def close(self):
+        self._socket.close()
+
+    async def run(self):
+        """Read for ever. The only reader of this socket."""
+        sock = self._socket
+        while True:
+            await _readable(sock)
+            used = 0
+            for _ in range(_BURST):
+                try:
+                    # Not readinto: it goes on to the next datagram as long as there is room.
+                    data = sock.recv(self._size)
+                except OSError:
+                    break
+                first = data[0] if data else 0xFF
+                if first <= 1:
+                    self._on_stun(data)
+                elif 65 <= first <= 90 or 97 <= first <= 122:
+                    start = time.ticks_us()
+                    accepted = self._on_request(data)
+                    used += time.ticks_diff(time.ticks_us(), start)
+                    if accepted:
+                        break  # its session goes first, its copies can wait
+                else:
+                    self.unknown += 1
+            # A full burst may be a flood: whoever else is ready goes first, and for as long as the share says.
+            await sleep_ms(used * self._rest // 1000000)
+
+
+def _readable(sock):
+    yield core._io_queue.queue_read(sock)
