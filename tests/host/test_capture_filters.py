@@ -20,10 +20,13 @@ from tests.host.capture_scenes import (
     signed,
     vectors,
 )
-from tests.host.test_capture_files import fragments, pcap, session_packets, whole
 from tests.host.test_capture_files import STORY as PACKETS
+from tests.host.test_capture_files import fragments, pcap, session_packets, whole
 
-pytestmark = pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed"),
+]
 
 
 def selected(path, text):
@@ -67,13 +70,13 @@ def test_filters_of_a_wake_through_a_nat(tmp_path):
 def test_filters_of_the_vectors_though_their_transaction_ids_are_equal(tmp_path):
     path = tmp_path / "vectors.pcapng"
     with Recorder(path) as recorder:
-        for vector in vectors("stun_classic")["vectors"]:
+        for vector in vectors("stun_classic")["vectors"][::2]:
             payload = bytes.fromhex(vector["hex"])
             ends = (CPE, STUN) if payload[:2] == b"\0\1" else (STUN, CPE)
             recorder.udp(*ends, payload)
-        for vector in vectors("udp_connection_request")["vectors"]:
+        for vector in vectors("udp_connection_request")["vectors"][::4]:
             recorder.udp(STUN, CPE, bytes.fromhex(vector["datagram_hex"]))
-    check_all(path, 30)
+    check_all(path, 12)
 
 
 def test_filters_of_odd_datagrams(tmp_path):

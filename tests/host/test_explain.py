@@ -450,3 +450,26 @@ def test_bad_input_is_one_clear_line(tmp_path, content, says):
 def test_a_folder_is_no_capture(tmp_path):
     with pytest.raises(UserError, match="cannot read"):
         explain.story(tmp_path)
+
+
+def test_the_two_sides_of_a_nat_may_be_captured_in_the_wrong_order(tmp_path):
+    path = tmp_path / "skew.pcapng"
+    with Scene(path) as scene:
+        scene.bind()
+        for dst, side in ((CPE, "inside"), (PUBLIC, "outside")):
+            scene.recorder.udp(STUN, dst, datagram(signed()), side)
+            scene.at += 1
+    (request,) = explain.story(path, PASSWORD).requests
+    assert (request.verdict, request.target, request.inside_target) == ("accepted", PUBLIC, CPE)
+
+
+def test_a_flood_of_copies_is_paired_in_reasonable_work(tmp_path):
+    path = tmp_path / "flood.pcapng"
+    payload = datagram(signed())
+    with Scene(path) as scene:
+        scene.bind()
+        scene.ring(payload, copies=1500)
+        scene.ring(payload, copies=1500, delivered=False)
+    told = explain.story(path, PASSWORD)
+    assert told.verdicts() == {"accepted": 1, "duplicate": 1499, "lost": 1500}
+    assert sum(len(step.frames) for step in told.steps) < 3 * told.frames

@@ -36,7 +36,7 @@ def test_stun_05_every_vector_is_read(vector):
         assert message.problems
         return
     assert message.problems == []
-    if "mapped" in expect and expect["mapped"]:
+    if expect.get("mapped"):
         assert shown(message.mapped) == expect["mapped"]
     if "xor_mapped_0x0020" in expect:
         assert shown(message.mapped) == expect["xor_mapped_0x0020"]
@@ -97,7 +97,7 @@ def test_x7_a_server_that_does_not_compute_integrity(tmp_path):
 def test_stun_34_an_answer_without_integrity_does_not_count(tmp_path):
     request = scenes.stun(1, bytes(16), attribute(6, b"user") + BINDING, "key")
     reply = scenes.stun(0x0101, bytes(16), attribute(1, scenes.address_value(PUBLIC)))
-    told, found, checks = exchange(tmp_path / "s34.pcapng", request, reply)
+    told, _, checks = exchange(tmp_path / "s34.pcapng", request, reply)
     assert ("STUN-34", "wrong") in checks
     assert told.bindings == []
 

@@ -17,7 +17,11 @@ from tests.host.capture_scenes import ACS, CPE, PUBLIC, STUN, vectors
 CHECKSUMS = [
     option for layer in ("ip", "udp", "tcp") for option in ("-o", f"{layer}.check_checksum:TRUE")
 ]
-needs_tshark = pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
+missing = pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
+
+
+def needs_tshark(function):
+    return pytest.mark.interop(missing(function))
 
 
 def tshark(path: Path, *arguments: str) -> list[str]:

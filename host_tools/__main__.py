@@ -1,0 +1,14 @@
+"""`python -m host_tools`."""
+
+import sys
+
+try:
+    import typer  # noqa: F401
+except ImportError:
+    sys.exit(
+        f"error: {sys.executable} lacks what the host tools need: run `make venv`, then use .venv/bin/python"
+    )
+
+from host_tools.cli import main
+
+sys.exit(main())

@@ -1,0 +1,76 @@
+"""P1: from the UDP Connection Request to the first byte of the Inform, against the least that could be done."""
+
+import socket
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+
+from host_tools.bench.raw_acs import RawAcs
+from host_tools.bench.rig import DEVICE, PASSWORD, USERNAME, Rig, free_port, site
+from host_tools.bench.table import Row
+from host_tools.lab import udp_request
+
+PAUSE = 0.01  # s between two wakes: the agent gets ready for the next one
+ROUNDS = 200
+
+
+def measure(rig: Rig, rounds: int = ROUNDS) -> Iterator[Row]:
+    """Wake the agent and the floor in turns; both answer with a request of the same size."""
+    acs, floor_acs = RawAcs(), RawAcs()
+    port, floor_port = free_port(), free_port()
+    rig.flash(site(acs.url, port))
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    agent: list[int] = []
+    floor: list[int] = []
+    with sender, rig.running():
+        acs.next()
+        time.sleep(PAUSE * 20)
+        size = 0
+        for number in range(10):
+            size = _ring(sender, acs, port, number)[1]
+            time.sleep(PAUSE)
+        arguments = (
+            str(DEVICE / "floor_wake.py"),
+            str(floor_port),
+            str(floor_acs.port),
+            str(size),
+        )
+        with rig.running(*arguments, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            for number in range(10, 10 + rounds):
+                agent.append(_ring(sender, acs, port, number)[0])
+                time.sleep(PAUSE)
+                start = time.perf_counter_ns()
+                sender.sendto(b"x" * 160, ("127.0.0.1", floor_port))
+                floor.append(floor_acs.next()[0] - start)
+                time.sleep(PAUSE)
+    acs.close()
+    floor_acs.close()
+    against = "connect and POST a prepared request of that size on a datagram"
+    yield Row(
+        "P1",
+        "wake by UDP, median",
+        statistics.median(agent) / statistics.median(floor),
+        "x floor",
+        against,
+        3,
+    )
+    yield Row("P1", "wake by UDP, 95th percentile", _p95(agent) / _p95(floor), "x floor", against)
+    yield Row("P1", "size of the woken request", size, "bytes", "head and Inform in one")
+
+
+def _ring(sender: socket.socket, acs: RawAcs, port: int, number: int) -> tuple[int, int]:
+    datagram = udp_request.build(
+        USERNAME, PASSWORD, "127.0.0.1", port, 1700000000 + number, number, "9f86d081884c7d65"
+    )
+    start = time.perf_counter_ns()
+    for _ in range(3):
+        sender.sendto(datagram, ("127.0.0.1", port))
+    first, request = acs.next()
+    return first - start, len(request)
+
+
+def _p95(values: list[int]) -> float:
+    return statistics.quantiles(values, n=20)[-1]

