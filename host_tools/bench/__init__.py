@@ -1,1 +1,3 @@
-"""What `make bench` measures: ratios within one run against a floor, and counts; never an absolute time."""
+"""What `make bench` measures: ratios within one run against a floor, and counts; never an absolute
+time.
+"""

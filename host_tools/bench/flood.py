@@ -1,4 +1,6 @@
-"""P4: forged datagrams, right in all but the signature, against genuine requests and keepalives at the same time."""
+"""P4: forged datagrams, right in all but the signature, against genuine requests and keepalives at
+the same time.
+"""
 
 import asyncio
 import subprocess
@@ -45,7 +47,7 @@ def measure(rig: Rig) -> Iterator[Row]:
             "P4", f"rings answered at {rate:,}/s", answered, "rings", against, bound, at_least=True
         )
         yield Row(
-            "P4", f"keepalives answered at {rate:,}/s", keepalives, "answers", f"of {asked} asked"
+            "P4", f"keepalives answered at the first send, {rate:,}/s", keepalives, "answers", f"of {asked} asked"
         )
 
 
@@ -79,7 +81,8 @@ async def _flood(rig: Rig, rate: int) -> tuple[float, int, int, int]:
                 answered += await _rung(stun, acs, port, number)
             took = time.monotonic() - start
             out, _ = await asyncio.to_thread(forger.communicate)
-            # Every request of a transaction but the last went unanswered: what was read is what was answered.
+            # Every request of a transaction but the last went unanswered: what was read is what
+            # was answered.
             asked = {request.data[4:20] for request in list(stun.log)[before:]}
             repeats = len(stun.log) - before - len(asked)
     acs.close()

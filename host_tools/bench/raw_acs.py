@@ -1,4 +1,6 @@
-"""The least of an ACS: a thread that notes when the first byte of an Inform arrives and ends each session at once."""
+"""The least of an ACS: a thread that notes when the first byte of an Inform arrives and ends each
+session at once.
+"""
 
 import queue
 import socket

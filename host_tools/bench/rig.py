@@ -1,4 +1,6 @@
-"""The board of the benchmarks: the unix port on a flashed folder, without serial port so that nothing is between."""
+"""The board of the benchmarks: the unix port on a flashed folder, without serial port so that
+nothing is between.
+"""
 
 import os
 import socket
@@ -63,22 +65,23 @@ class Rig:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
-    def popen(self, *arguments: str, heap: str = HEAP, **options: Any) -> subprocess.Popen[str]:
+    def popen(self, *arguments: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         """Start the interpreter in the folder, with the board's search path."""
-        options.setdefault("stdin", subprocess.DEVNULL)
-        options.setdefault("stdout", subprocess.DEVNULL)
         return subprocess.Popen(
-            [self.interpreter, "-X", f"heapsize={heap}", *arguments],
+            [self.interpreter, "-X", f"heapsize={HEAP}", *arguments],
             cwd=self.folder,
             env={**os.environ, "MICROPYPATH": ".frozen:lib"},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
             text=True,
-            **options,
         )
 
     @contextmanager
-    def running(self, *arguments: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    def running(
+        self, *arguments: str, stdout: int = subprocess.DEVNULL
+    ) -> Iterator[subprocess.Popen[str]]:
         """Run the agent, or what `arguments` say, until the block ends."""
-        process = self.popen(*(arguments or ("-c", "import main")), **options)
+        process = self.popen(*(arguments or ("-c", "import main")), stdout=stdout)
         try:
             yield process
         finally:
@@ -86,7 +89,9 @@ class Rig:
             process.wait()
 
     def script(self, name: str, *arguments: str) -> str:
-        """Run a script of `bench/device` to its end and return what it printed; RuntimeError when it failed."""
+        """Run a script of `bench/device` to its end and return what it printed; RuntimeError when
+        it failed.
+        """
         process = self.popen(str(DEVICE / name), *arguments, stdout=subprocess.PIPE)
         out, _ = process.communicate(timeout=600)
         if process.returncode:

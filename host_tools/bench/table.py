@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. `value` is a ratio or a count, `target` the bound it is held to (None: it is only reported)."""
+    """One figure. `value` is a ratio or a count, `target` the bound it is held to (None: it is
+    only reported).
+    """
 
     id: str
     figure: str
@@ -48,12 +50,12 @@ def markdown(rows: Sequence[Row]) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench ARGS='--write docs/benchmarks.md'`. Every figure is a ratio of medians or minima within",
-        "one run on one machine, or a count; the floors are described in `host_tools/bench/`. Times of one run say",
-        "nothing about another machine, ratios do.",
+        "Made by `make bench ARGS='--write docs/benchmarks.md'`. Every figure is a ratio of",
+        "medians or minima within one run on one machine, or a count; `host_tools/bench/` describes the",
+        "floors. Times of one run say nothing about another machine, ratios do.",
         "",
         f"Run with {platform.python_implementation()} {platform.python_version()} on"
-        f" {platform.system()} {platform.machine()}; MicroPython unix port, heap of 256k (64-bit words).",
+        f" {platform.system()} {platform.machine()}; MicroPython unix port with a heap of 256k.",
         "",
         "| " + " | ".join(HEAD) + " |",
         "|" + "---|" * len(HEAD),

@@ -1,4 +1,6 @@
-"""P1: from the UDP Connection Request to the first byte of the Inform, against the least that could be done."""
+"""P1: from the UDP Connection Request to the first byte of the Inform, against the least that
+could be done.
+"""
 
 import socket
 import statistics

@@ -1,11 +1,17 @@
-"""Run unit test files with no framework: `micropython tests/unit/run.py tests/unit/test_stun.py ...`.
+"""Run unit test files with no framework: `micropython tests/unit/run.py tests/unit/test_stun.py
+...`.
 
-Prints `ok NAME` or `FAIL NAME` and a traceback for each test, then a count; the exit status is 1 when any failed.
+Prints `ok NAME` or `FAIL NAME` and a traceback for each test, then a count; the exit status is 1
+when any failed.
 """
 
 import sys
 
-ROOT = __file__.rsplit("/", 3)[0] if __file__.count("/") >= 3 else __file__.rsplit("unit/run.py", 1)[0] + ".."
+ROOT = (
+    __file__.rsplit("/", 3)[0]
+    if __file__.count("/") >= 3
+    else __file__.rsplit("unit/run.py", 1)[0] + ".."
+)
 if sys.implementation.name != "micropython":
     sys.path.insert(0, ROOT + "/tests/shims")
 sys.path.insert(0, ROOT + "/firmware")

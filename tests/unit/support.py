@@ -1,4 +1,6 @@
-"""What unit tests may use: every file here runs under CPython and under MicroPython, so there is no pytest in it."""
+"""What unit tests may use: every file here runs under CPython and under MicroPython, so there is
+no pytest in it.
+"""
 
 import json
 

@@ -1,12 +1,13 @@
 """The Device:2 tree as an ACS sees it."""
 
+from device import INFO, MS, Board
+from support import raises
+
 from cwmp.core import device2
 from cwmp.core.data_model import DataModel
 from cwmp.core.device2 import DEVICE2
 from cwmp.core.fault import CwmpFault, fault_text
 from cwmp.core.settings import load
-from device import INFO, MS, Board
-from support import raises
 
 
 def fault(code, function, *args):

@@ -1,9 +1,10 @@
 """Events from the moment they happen until the ACS has them."""
 
-from cwmp.core.events import EventQueue
-from cwmp.core.notification import Notification
 from device import INFO, Board
 from support import raises
+
+from cwmp.core.events import EventQueue
+from cwmp.core.notification import Notification
 
 SINGLES = (
     "0 BOOTSTRAP",

@@ -1,7 +1,8 @@
 """HMAC-SHA1 with prepared pads, against RFC 2202."""
 
-from cwmp.wire.hmac_sha1 import HmacSha1, equal, equal_hex
 from support import vectors
+
+from cwmp.wire.hmac_sha1 import HmacSha1, equal, equal_hex
 
 
 def unhex(text):

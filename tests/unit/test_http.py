@@ -1,5 +1,6 @@
-from cwmp.wire.http import HttpError, ResponseReader, parse_cookie, parse_url, request_head
 from support import raises
+
+from cwmp.wire.http import HttpError, ResponseReader, parse_cookie, parse_url, request_head
 
 
 class Got:

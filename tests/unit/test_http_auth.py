@@ -1,3 +1,5 @@
+from support import raises, vectors
+
 from cwmp.wire.http import HttpError
 from cwmp.wire.http_auth import (
     DigestAuth,
@@ -9,7 +11,6 @@ from cwmp.wire.http_auth import (
     parse_credentials,
     usable_digest,
 )
-from support import raises, vectors
 
 
 def params_of(text):

@@ -1,6 +1,5 @@
 """The Inform, written on demand or prepared (CWMP-30 to 34, CWMP-40)."""
 
-from cwmp.core.inform import PreparedInform
 from cwmp_device import (
     ACS,
     FAULT_8005,
@@ -15,6 +14,8 @@ from cwmp_device import (
     received,
     text_of,
 )
+
+from cwmp.core.inform import PreparedInform
 
 MS = "Device.ManagementServer."
 FORCED = [

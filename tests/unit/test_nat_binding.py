@@ -1,17 +1,20 @@
 """The STUN state machine, in simulated time, against a small server that keeps to a script."""
 
+from support import vectors
+
 from cwmp.core import nat_binding as nb
 from cwmp.core.nat_binding import NatBinding, keepalive_period
 from cwmp.wire import stun
 from cwmp.wire.hmac_sha1 import HmacSha1
-from support import vectors
 
 LOCAL = ("192.168.1.7", 7547)
 SERVER = ("203.0.113.1", 3478)
 
 
 class Bench:
-    """A NatBinding, its clock and its server. `answer(request)` gives the bytes of the answer, or None."""
+    """A NatBinding, its clock and its server. `answer(request)` gives the bytes of the answer, or
+    None.
+    """
 
     def __init__(self, answer=None, **parameters):
         self.now = 1000
@@ -57,7 +60,9 @@ class Bench:
         self.changes.append(self.binding.reported)
 
     def step(self, limit):
-        """Go on to the next thing to do, not beyond `limit`; return False when there is none before it."""
+        """Go on to the next thing to do, not beyond `limit`; return False when there is none
+        before it.
+        """
         if self.binding.wants_address:
             self.lookups += 1
             self.binding.resolved(SERVER if self.resolves else None, self.now)
@@ -294,7 +299,8 @@ def test_stun_33_431_tries_the_other_variant():
 
 
 def test_stun_33_ambiguous_success_is_not_remembered():
-    # 20 header + 28 name + 24 tag + 4 change = 76; a name of 12 makes the plain request 60 and the change 64.
+    # 20 header + 28 name + 24 tag + 4 change = 76; a name of 12 makes the plain request 60 and the
+    # change 64.
     bench = Bench(username="u" * 16, password="pw")
     bench.answer = lambda r: (
         bench.success(r, key=b"pw") if has_integrity(r) else bench.error(r, 401)

@@ -1,8 +1,9 @@
 """Which changes the ACS is owed, over sessions, failures and boots."""
 
+from device import INFO, MS, Board
+
 from cwmp.core.events import EventQueue
 from cwmp.core.notification import Notification, throttle_wait
-from device import INFO, MS, Board
 
 ADDRESS = MS + "UDPConnectionRequestAddress"
 NAT = MS + "NATDetected"

@@ -1,9 +1,10 @@
 """The retry waits of a failed session, and the phase of the periodic Inform."""
 
+from support import vectors
+
 from cwmp.core.cwmp_types import iso_to_unix
 from cwmp.core.periodic import Periodic, delay_s
 from cwmp.core.retry import delay_ms, window
-from support import vectors
 
 
 def test_cwmp_70_windows_of_the_table():

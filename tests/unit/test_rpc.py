@@ -1,8 +1,5 @@
 """What the ACS can ask, over whole sessions and the real data model (CWMP-50 to 56, 60, 61)."""
 
-from cwmp.core import rpc
-from cwmp.core.fault import CwmpFault
-from cwmp.core.notification import Notification
 from cwmp_device import (
     Device,
     between,
@@ -14,6 +11,10 @@ from cwmp_device import (
     values_of,
 )
 from support import raises
+
+from cwmp.core import rpc
+from cwmp.core.fault import CwmpFault
+from cwmp.core.notification import Notification
 
 MS = "Device.ManagementServer."
 PASSWORDS = ("Password", "ConnectionRequestPassword", "STUNPassword")

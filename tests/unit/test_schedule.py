@@ -2,6 +2,8 @@
 
 import gc
 
+from support import raises
+
 from cwmp.core.schedule import (
     ACTIVE_CHANGE,
     AFTER,
@@ -17,7 +19,6 @@ from cwmp.core.schedule import (
     VERDICTS,
     Schedule,
 )
-from support import raises
 
 
 def run(schedule, now, ok=True, accepted=None):

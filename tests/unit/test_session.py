@@ -1,7 +1,5 @@
 """The session without I/O: Inform, turns, what is delivered, how it ends (CWMP-10 to 25)."""
 
-from cwmp.core.inform import PreparedInform
-from cwmp.core.session import Request, SessionError
 from cwmp_device import (
     ACS,
     CWMP,
@@ -19,6 +17,9 @@ from cwmp_device import (
 )
 from support import raises
 from transcript import replay
+
+from cwmp.core.inform import PreparedInform
+from cwmp.core.session import Request, SessionError
 
 MS = "Device.ManagementServer."
 GET_METHODS = envelope("<c:GetRPCMethods/>", "9")

@@ -1,7 +1,8 @@
 """The site configuration: defaults, and errors that say what to write instead."""
 
-from cwmp.core.settings import SETTINGS, SettingsError, load
 from support import raises
+
+from cwmp.core.settings import SETTINGS, SettingsError, load
 
 
 def refused(section, key, value):

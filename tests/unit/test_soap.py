@@ -1,5 +1,9 @@
 """Envelopes: reading what ACSs send, writing what they want (CWMP-10 to 17)."""
 
+from cwmp_device import FAULT_8005, bytes_of, text_of
+from cwmp_device import envelope as acs
+from support import raises
+
 from cwmp.wire.soap import (
     CWMP_1_2,
     EMPTY,
@@ -15,9 +19,6 @@ from cwmp.wire.soap import (
     uri_of_version,
 )
 from cwmp.wire.xml import XmlError
-from cwmp_device import FAULT_8005, bytes_of, text_of
-from cwmp_device import envelope as acs
-from support import raises
 
 ENV = "http://schemas.xmlsoap.org/soap/envelope/"
 

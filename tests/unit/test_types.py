@@ -1,5 +1,7 @@
 """CWMP-15: types, and times that do not depend on a board's epoch."""
 
+from support import raises, vectors
+
 from cwmp.core.cwmp_types import (
     UNKNOWN_TIME,
     iso_to_unix,
@@ -9,7 +11,6 @@ from cwmp.core.cwmp_types import (
     to_text,
     unix_to_iso,
 )
-from support import raises, vectors
 
 
 def test_cwmp_15_canonical_forms():

@@ -1,7 +1,8 @@
 """The push parser: what it tells its handler, and what it refuses (CWMP-16)."""
 
-from cwmp.wire.xml import XmlError, XmlReader
 from support import raises
+
+from cwmp.wire.xml import XmlError, XmlReader
 
 
 class Recorder:

@@ -1,4 +1,6 @@
-"""The gate for UDP Connection Requests: from a received datagram to a verdict, cheap checks before dear ones."""
+"""The gate for UDP Connection Requests: from a received datagram to a verdict, cheap checks before
+dear ones.
+"""
 
 from array import array
 
@@ -39,8 +41,9 @@ _BEHIND = const(3)  # from what `look` answers to STALE and DUPLICATE
 class ConnectionRequestGate:
     """Validates datagrams (UCR-01 to UCR-25) and counts them by verdict in `counts`.
 
-    `ring(now)` is called for each authenticated, fresh request and answers whether the rate limit lets it pass
-    (UCR-33); only then is it remembered (UCR-21). `longest`: bytes of a datagram that is looked at.
+    `ring(now)` is called for each authenticated, fresh request and answers whether the rate limit
+    lets it pass (UCR-33); only then is it remembered (UCR-21). `longest`: bytes of a datagram that
+    is looked at.
     """
 
     def __init__(self, ring, lenient=True, longest=MAX_DATAGRAM):
@@ -57,7 +60,8 @@ class ConnectionRequestGate:
             NO_CREDENTIALS  # verdict for all that is well-formed, 0 when requests are taken
         )
         self._enabled = True
-        # By what `read` found wrong; one whose un is wrong, or whose ts is old, is well-formed as far as it was read.
+        # By what `read` found wrong; one whose un is wrong, or whose ts is old, is well-formed as
+        # far as it was read.
         self._verdicts = [MALFORMED] * (wire.OLD_TS + 1)
         self._last = None  # the datagram accepted last
         self.freshness = Freshness()
@@ -68,7 +72,9 @@ class ConnectionRequestGate:
         self.detail = 0  # for MALFORMED: what `wire.udp_request.read` found, see its REASONS
 
     def set_credentials(self, username, password):
-        """Take ConnectionRequestUsername and Password (str); either one empty authenticates nothing (UCR-15)."""
+        """Take ConnectionRequestUsername and Password (str); either one empty authenticates
+        nothing (UCR-15).
+        """
         good = username and password
         self._username = username.encode() if good else b""
         self._offsets[wire.USERNAME] = len(self._username)
@@ -104,8 +110,11 @@ class ConnectionRequestGate:
         self._last = None
 
     def handle(self, data, size, now):
-        """Return the verdict for the datagram `data[:size]` (bytes or bytearray, which it may keep)."""
-        # This method and `_judge` have so few locals that their frames fit on the stack: a larger one is allocated.
+        """Return the verdict for the datagram `data[:size]` (bytes or bytearray, which it may
+        keep).
+        """
+        # This method and `_judge` have so few locals that their frames fit on the stack: a larger
+        # one is allocated.
         if data == self._last:  # its copies come right behind it (UCR-22)
             verdict = DUPLICATE
         else:
@@ -148,7 +157,8 @@ class ConnectionRequestGate:
     # A request whose un or cn has escapes: it may be meant decoded or as it stands (UCR-13).
 
     def _judge_escapes(self, data, now):
-        # Decoded un over decoded text; with the lenient profile also either un over the text as it was sent.
+        # Decoded un over decoded text; with the lenient profile also either un over the text as it
+        # was sent.
         offsets = self._offsets
         start, end = offsets[wire.UN], offsets[wire.UN + 1]
         lenient = offsets[wire.LENIENT]

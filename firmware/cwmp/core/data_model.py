@@ -64,6 +64,11 @@ class DataModel:
                 if not row[4] & DYNAMIC:
                     parse(row[1], self._default(row))  # a wrong one shows at boot, not at an ACS
 
+    def attach(self, persist, on_change):
+        """Set both callables."""
+        self.persist = persist
+        self.on_change = on_change
+
     # Reading
 
     def get(self, name):

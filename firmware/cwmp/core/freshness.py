@@ -1,4 +1,6 @@
-"""Memory of the Connection Requests accepted last: replays and old requests are told from new ones (UCR-20 to 25)."""
+"""Memory of the Connection Requests accepted last: replays and old requests are told from new ones
+(UCR-20 to 25).
+"""
 
 from array import array
 
@@ -18,12 +20,14 @@ FRESH = const(0)
 STALE = const(1)  # ts before the last accepted one
 DUPLICATE = const(2)  # an id accepted already: a copy, or a replay
 
-# Ids remembered at one ts. Each of them was authenticated and passed the rate limit, so a stranger cannot fill it.
+# Ids remembered at one ts. Each of them was authenticated and passed the rate limit, so a stranger
+# cannot fill it.
 _IDS = const(8)
 _DIGITS = const(20)
 
-# The state is one bytearray. It begins with 1 + length of the last ts (0: nothing was accepted yet) and its digits, as
-# `wire.udp_request.read` wants them; then the number of ids, the length of each, and their digits. No leading zeros.
+# The state is one bytearray. It begins with 1 + length of the last ts (0: nothing was accepted
+# yet) and its digits, as `wire.udp_request.read` wants them; then the number of ids, the length of
+# each, and their digits. No leading zeros.
 _COUNT = const(21)
 _LENGTHS = const(22)
 _ID = const(30)
@@ -32,7 +36,9 @@ _SIZE = const(190)
 
 @micropython.viper
 def look(buf: ptr8, offsets: ptr16, state: ptr8) -> int:
-    """FRESH, STALE or DUPLICATE for the ts and id of a scanned request (UCR-20); remembers nothing."""
+    """FRESH, STALE or DUPLICATE for the ts and id of a scanned request (UCR-20); remembers
+    nothing.
+    """
     if state[0] == 0:
         return 0
     count = state[21]
@@ -48,7 +54,8 @@ def look(buf: ptr8, offsets: ptr16, state: ptr8) -> int:
         k += 1
     if order < 0:
         return 1
-    # A newer ts needs an id other than the last one, the same ts an id that is none of those accepted.
+    # A newer ts needs an id other than the last one, the same ts an id that is none of those
+    # accepted.
     slot = count - 1 if order > 0 else 0
     start = offsets[2]
     end = offsets[3]
@@ -64,7 +71,8 @@ def look(buf: ptr8, offsets: ptr16, state: ptr8) -> int:
             if i == end:
                 return 2
         slot += 1
-    # More than anybody sends in one second: what cannot be remembered is not accepted, or it could be replayed.
+    # More than anybody sends in one second: what cannot be remembered is not accepted, or it could
+    # be replayed.
     return 2 if order == 0 and count == 8 else 0
 
 
@@ -101,10 +109,12 @@ def remember(buf: ptr8, offsets: ptr16, state: ptr8):
 
 
 class Freshness:
-    """ts and ids as the digits that were received, in one buffer made once: checking allocates nothing.
+    """ts and ids as the digits that were received, in one buffer made once: checking allocates
+    nothing.
 
-    No clock is asked, ts = 0 is not special, any number of digits up to 20 is one number (UCR-09, UCR-23, UCR-25).
-    `state` is for `read`, `look` and `remember`; who calls the last one sets `dirty`.
+    No clock is asked, ts = 0 is not special, any number of digits up to 20 is one number (UCR-09,
+    UCR-23, UCR-25). `state` is for `read`, `look` and `remember`; who calls the last one sets
+    `dirty`.
     """
 
     def __init__(self):
@@ -117,7 +127,9 @@ class Freshness:
         self.dirty = True
 
     def snapshot(self):
-        """Return what is kept on flash: {"ts": digits, "ids": [digits, ...]}, the last id at the end."""
+        """Return what is kept on flash: {"ts": digits, "ids": [digits, ...]}, the last id at the
+        end.
+        """
         state = self.state
         if not state[0]:
             return {"ts": "", "ids": []}

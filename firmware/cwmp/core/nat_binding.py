@@ -1,7 +1,9 @@
-"""The NAT binding of the primary port: discovery, keepalive, announcement of changes (Annex G.2.1, STUN-20 to 63).
+"""The NAT binding of the primary port: discovery, keepalive, announcement of changes (Annex G.2.1,
+STUN-20 to 63).
 
-A state machine without I/O. The runtime asks `deadline()`, calls `tick(now)` when it has come and sends what that
-returns; hands in datagrams with `datagram()` and resolved addresses with `resolved()`.
+A state machine without I/O. The runtime asks `deadline()`, calls `tick(now)` when it has come and
+sends what that returns; hands in datagrams with `datagram()` and resolved addresses with
+`resolved()`.
 """
 
 from micropython import const
@@ -32,7 +34,8 @@ STATES = ("off", "resolving", "asking", "waiting", "given-up")
 def keepalive_period(minimum, maximum, lifetime=None):
     """Return the keepalive period in seconds for the two TR-181 parameters (STUN-50 to 52).
 
-    `lifetime` is the longest period known to hold the binding, None as long as none was discovered.
+    `lifetime` is the longest period known to hold the binding, None as long as none was
+    discovered.
     """
     period = minimum
     if minimum == 0 and maximum == -1:
@@ -45,9 +48,11 @@ def keepalive_period(minimum, maximum, lifetime=None):
 
 
 class NatBinding:
-    """One primary port. `changed()` is called when `mapped` or `nat_detected` got a new value (STUN-12, STUN-62).
+    """One primary port. `changed()` is called when `mapped` or `nat_detected` got a new value
+    (STUN-12, STUN-62).
 
-    random_bytes(n) gives n random bytes, log(level, area, text) writes a line. Addresses are (host, port).
+    random_bytes(n) gives n random bytes, log(level, area, text) writes a line. Addresses are
+    (host, port).
     """
 
     def __init__(self, random_bytes, changed, log):
@@ -100,10 +105,12 @@ class NatBinding:
         period=(30, -1),
         options=(True, True),
     ):
-        """Take the parameters and start anew when one of them changed (STUN-20); return True when it did.
+        """Take the parameters and start anew when one of them changed (STUN-20); return True when
+        it did.
 
         server: (host, port), port 0 stands for 3478 (STUN-22). local: address of the primary port.
-        period: (minimum, maximum) in seconds. options: (send USERNAME always (STUN-13), cookie in the id (STUN-04)).
+        period: (minimum, maximum) in seconds. options: (send USERNAME always (STUN-13), cookie in
+        the id (STUN-04)).
         """
         wanted = (enable, server, local, username, password, period, options)
         current = (
@@ -140,7 +147,9 @@ class NatBinding:
 
     @property
     def reported(self):
-        """UDPConnectionRequestAddress and NATDetected; the address is "" while none is known (B10)."""
+        """UDPConnectionRequestAddress and NATDetected; the address is "" while none is known
+        (B10).
+        """
         address = self.local if self.state == OFF else self.mapped
         return ("{}:{}".format(*address) if address else "", self.nat_detected)
 
@@ -157,11 +166,15 @@ class NatBinding:
 
     @property
     def wants_address(self):
-        """True when the runtime must look the server up and call `resolved` before the next `tick`."""
+        """True when the runtime must look the server up and call `resolved` before the next
+        `tick`.
+        """
         return self.state == RESOLVING
 
     def resolved(self, address, now):
-        """Take the address of the server ((host, port) or what the sockets of this port take), None: not found."""
+        """Take the address of the server ((host, port) or what the sockets of this port take),
+        None: not found.
+        """
         if self.state != RESOLVING:
             return
         if address is None:
@@ -177,7 +190,9 @@ class NatBinding:
             self._deadline = now
 
     def tick(self, now):
-        """Return the datagram that is due at `now`, or None. It goes to `destination` from the primary port."""
+        """Return the datagram that is due at `now`, or None. It goes to `destination` from the
+        primary port.
+        """
         if self._deadline is None or now < self._deadline:
             return None
         if self.state == WAITING:
@@ -212,7 +227,8 @@ class NatBinding:
     # Transactions.
 
     def _begin(self, now, change, signed=None):
-        # signed: the integrity variant to use; None as long as the server did not ask for it (STUN-30).
+        # signed: the integrity variant to use; None as long as the server did not ask for it
+        # (STUN-30).
         self._tid = stun.transaction_id(self._random(16), self._cookie)
         username = self._username if self._send_username or signed else ""
         hmac = self._hmac if signed else None
@@ -238,7 +254,8 @@ class NatBinding:
         self._deadline = now + delay
 
     def _fail(self, reason, now, delay=None):
-        # Socket, port and what is reported stay as they are: the last answer still stands (STUN-45).
+        # Socket, port and what is reported stay as they are: the last answer still stands
+        # (STUN-45).
         self.failure = reason
         self.failures += 1
         self.counts["failures"] += 1
@@ -262,7 +279,8 @@ class NatBinding:
         except stun.StunError as error:
             return self._drop(str(error))
         if self._signed and not stun.verify(buf, size, message, self._hmac):
-            # An error answer to a wrong signature cannot carry a right one (STUN-33); a success must (STUN-34).
+            # An error answer to a wrong signature cannot carry a right one (STUN-33); a success
+            # must (STUN-34).
             if message.kind == stun.RESPONSE or message.integrity:
                 return self._drop("integrity of the answer does not verify")
         if message.kind == stun.ERROR:
@@ -306,7 +324,8 @@ class NatBinding:
                 ),
             )
             self._changed()
-            # At once (STUN-12); a NAT that maps every datagram anew must not make us a flood (STUN-36).
+            # At once (STUN-12); a NAT that maps every datagram anew must not make us a flood
+            # (STUN-36).
             if self._announced < _IMMEDIATE:
                 self._announced += 1
                 self._begin(now, True)
@@ -320,8 +339,9 @@ class NatBinding:
         self._wait_for_keepalive(now)
 
     def _wait_for_keepalive(self, now):
-        # The NAT counts from any datagram, the minimum only from requests without BINDING-CHANGE: the earlier of
-        # both times is safe and allowed (STUN-50). A period above the minimum is jittered downward (STUN-54).
+        # The NAT counts from any datagram, the minimum only from requests without BINDING-CHANGE:
+        # the earlier of both times is safe and allowed (STUN-50). A period above the minimum is
+        # jittered downward (STUN-54).
         period = self.period * 1000
         spare = period - max(self._minimum, _PERIOD_MIN) * 1000
         if spare > 0:

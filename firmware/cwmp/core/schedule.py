@@ -75,6 +75,12 @@ class Schedule:
         self._granted = 0  # in this window
         self._owed = False  # someone rang over the limit
 
+    def configure(self, minimum_wait_s, multiplier, throttle_s):
+        """Take the three parameters as they are now."""
+        self.minimum_wait_s = minimum_wait_s
+        self.multiplier = multiplier
+        self.throttle_s = throttle_s
+
     # Connection Requests
 
     def allowed(self, now):

@@ -1,9 +1,12 @@
-"""What a board must provide. A port subclasses `Port` and overrides what its chip does in another way."""
+"""What a board must provide. A port subclasses `Port` and overrides what its chip does in another
+way.
+"""
 
 import os
 import time
 
-# MicroPython counts from 2000 on ESP32 and from 1970 on the unix port: asked of the clock itself (B19).
+# MicroPython counts from 2000 on ESP32 and from 1970 on the unix port: asked of the clock itself
+# (B19).
 _EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0
 _CLOCK_SET = 1704067200  # 2024-01-01: before it the clock was never set
 
@@ -15,7 +18,7 @@ class Port:
     folder = "state"  # where records are kept, from the root of the flash
 
     def unique_id(self):
-        """Return a short text that differs from board to board and stays for life (serial number)."""
+        """Return a short text that differs from board to board for life (serial number)."""
         raise OSError("this board has no unique id: set device.serial_number")
 
     def random_bytes(self, count):
@@ -31,7 +34,9 @@ class Port:
         """Bring the network up; returns when an address is there."""
 
     def local_ip(self, address):
-        """Return the local IPv4 address (text) used towards `address` (of getaddrinfo), "" when there is none."""
+        """Return the local IPv4 address (text) used towards `address` (of getaddrinfo), "" when
+        there is none.
+        """
         raise OSError("no network")
 
     def peer(self, host, port):

@@ -1,4 +1,6 @@
-"""The MicroPython unix port as a board: the host's network, a folder as flash, exit status 3 as the chip's reset."""
+"""The MicroPython unix port as a board: the host's network, a folder as flash, exit status 3 as
+the chip's reset.
+"""
 
 import os
 import socket
@@ -25,7 +27,8 @@ class UnixPort(Port):
         return made
 
     def local_ip(self, address):
-        # This port has no getsockname (B24): a connected socket shows its local end in the kernel's table.
+        # This port has no getsockname (B24): a connected socket shows its local end in the
+        # kernel's table.
         try:
             probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
@@ -48,7 +51,7 @@ class UnixPort(Port):
 
 
 def _local_end(address):
-    _, host, port = socket.sockaddr(address)[:3]
+    _, host, port = socket.sockaddr(address)[:3]  # type: ignore  # this port only
     remote = "{:02X}{:02X}{:02X}{:02X}:{:04X}".format(host[3], host[2], host[1], host[0], port)
     with open("/proc/net/udp") as table:
         for line in table:

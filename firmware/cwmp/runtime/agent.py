@@ -1,4 +1,6 @@
-"""The agent: wires the rules to sockets, flash and time. One task reads the primary port, one keeps the time."""
+"""The agent: wires the rules to sockets, flash and time. One task reads the primary port, one
+keeps the time.
+"""
 
 import asyncio
 import gc
@@ -33,7 +35,9 @@ _WATCH = 1000  # while a session runs: its guard is this exact
 
 
 class Agent:
-    """All parts of the CPE. The console and the boot code use its attributes and the methods without underscore."""
+    """All parts of the CPE. The console and the boot code use its attributes and the methods
+    without underscore.
+    """
 
     def __init__(self, port, site, clock, log):
         self.port = port
@@ -63,6 +67,7 @@ class Agent:
         self._stale = True  # parameters changed: their users have not been told
         self._credentials = None
         self._phase = None
+        self._clock_known = False
         self._session = None
         self._rebooting = False
         self._fresh_saved = None
@@ -101,8 +106,7 @@ class Agent:
         if "path" not in device:
             self.store.save("device", {"path": self._path})
         updated = self.model.restore(self.store.load("params"))
-        self.model.persist = lambda record: self.store.save("params", record)
-        self.model.on_change = self._changed
+        self.model.attach(lambda record: self.store.save("params", record), self._changed)
         self.events.restore(self.store.load("events"))
         self.gate.freshness.restore(self.store.load("fresh"))
         self.events.after_boot(self._url() or None)
@@ -117,7 +121,9 @@ class Agent:
             self.events.dirty = False
 
     def save_freshness(self):
-        """Put the memory of Connection Requests on flash, at most every `limits.freshness_write_s` (UCR-24)."""
+        """Put the memory of Connection Requests on flash, at most every `limits.freshness_write_s`
+        (UCR-24).
+        """
         freshness = self.gate.freshness
         now = self.now()
         rest = self._fresh_rest(now)
@@ -154,13 +160,15 @@ class Agent:
         self.model.changed(_MS + "NATDetected")
 
     def _apply(self, now):
-        # Every user of a parameter takes the present value; each of them notices by itself whether it is new.
+        # Every user of a parameter takes the present value; each of them notices by itself whether
+        # it is new.
         self._stale = False
         value = self.model.value
-        schedule = self.schedule
-        schedule.minimum_wait_s = value(_MS + "CWMPRetryMinimumWaitInterval")
-        schedule.multiplier = value(_MS + "CWMPRetryIntervalMultiplier")
-        schedule.throttle_s = value(_MS + "DefaultActiveNotificationThrottle")
+        self.schedule.configure(
+            value(_MS + "CWMPRetryMinimumWaitInterval"),
+            value(_MS + "CWMPRetryIntervalMultiplier"),
+            value(_MS + "DefaultActiveNotificationThrottle"),
+        )
         self.gate.enabled = value(_MS + "EnableCWMP")
         credentials = (
             value(_MS + "ConnectionRequestUsername"),
@@ -177,8 +185,10 @@ class Agent:
             value(_MS + "PeriodicInformInterval"),
             iso_to_unix(self.model.get(_MS + "PeriodicInformTime")[0]),
         )
-        if phase != self._phase:
+        clock_known = self.port.unix_time() is not None
+        if phase != self._phase or clock_known != self._clock_known:
             self._phase = phase
+            self._clock_known = clock_known
             self.periodic.configure(*phase, now, self.port.unix_time(), self._fraction())
         stun = self.site["stun"]
         self.binding.configure(
@@ -205,7 +215,9 @@ class Agent:
         return int.from_bytes(self.port.random_bytes(3), "big") / 16777216
 
     def find_local_ip(self):
-        """Ask the board for the local address towards the ACS; a new one is told to everybody concerned (STUN-20)."""
+        """Ask the board for the local address towards the ACS; a new one is told to everybody
+        concerned (STUN-20).
+        """
         if self.site["network"]["local_ip"]:
             return
         try:
@@ -227,11 +239,25 @@ class Agent:
         await self.port.start_network(self.log)
         self.open()
         self.want(reasons.BOOT)
-        reader = asyncio.create_task(self.udp.run())
+        reader = asyncio.create_task(self._read())
         try:
             await self._keep_time()
         finally:
             reader.cancel()
+
+    async def _read(self):
+        while True:
+            try:
+                await self.udp.run()
+            except Exception as error:
+                # A defect of ours, or no memory: a stranger must not make the device deaf with it.
+                self._internal("net", error)
+                await asyncio.sleep_ms(0)
+
+    def _internal(self, area, error):
+        sys.print_exception(error)
+        self.log("E", area, 'internal error="{}"'.format(repr(error)))
+        gc.collect()
 
     def open(self):
         """Open the primary port and bring everybody up to date."""
@@ -288,7 +314,7 @@ class Agent:
                 self._housekeeping(now)
             elif now - self.runner.progress > self.site["limits"]["session_guard_s"] * 1000:
                 self._session.cancel()
-            if self._stale:
+            if self._stale or (not self._clock_known and self.port.unix_time() is not None):
                 self._apply(now)
             self._serve_binding(now)
             if self.periodic.due(now):
@@ -356,8 +382,9 @@ class Agent:
         try:
             done = await self.runner.run()
         except Exception as error:
-            # Ours, not the ACS's: the device must stay reachable, so it is a failed session and not the end.
-            sys.print_exception(error)
+            # Ours, not the ACS's: the device must stay reachable, so it is a failed session and
+            # not the end.
+            self._internal("session", error)
             done = Outcome("internal {}".format(repr(error)), None)
         self._session = None
         self._wake.set()
@@ -400,7 +427,8 @@ class Agent:
             self._wake.set()
 
     def _serve_binding(self, now):
-        # Sends what is due; looking up the server blocks, and happens only for a new one or after a failure (B20).
+        # Sends what is due; looking up the server blocks, and happens only for a new one or after
+        # a failure (B20).
         binding = self.binding
         if binding.wants_address:
             host, port = binding.server
@@ -419,7 +447,8 @@ class Agent:
         now = self.now()
         verdict = self.gate.handle(data, len(data), now)
         if verdict == gate.ACCEPTED:
-            self.log.hold()  # until the Inform is on its way: the session's task runs before that of the time
+            # Until the Inform is on its way: the session's task runs before that of the time.
+            self.log.hold()
             self.start_session()
             self._counted[verdict] += 1
             self.log("I", "cr", "accepted effect={}".format(reasons.VERDICTS[self.gate.effect]))
@@ -429,7 +458,8 @@ class Agent:
         return False
 
     def _show_drops(self, verdict, now):
-        # A stranger cannot fill the log: one line for each kind in a while, with how many there were (B13).
+        # A stranger cannot fill the log: one line for each kind in a while, with how many there
+        # were (B13).
         shown = self._shown[verdict]
         if shown is not None and now - shown < _DROPS_SHOWN_MS:
             return

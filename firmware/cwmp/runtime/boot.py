@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import sys
+import time
 
 from .. import VERSION, core
 from ..port.unix import UnixPort
@@ -12,43 +13,49 @@ from .console import Console
 from .log import Clock, Log
 
 SITE = "site.json"
+_RESTART_S = 5
 
 
 def main():
-    """Run until Ctrl-C, a reboot, or a configuration that cannot work; then the MicroPython prompt comes."""
+    """Run until Ctrl-C, a reboot, or what cannot work; the MicroPython prompt follows."""
     port = UnixPort()
     port.prompt_after_exit()
     clock = Clock()
     log = Log(clock)
+    version = "{}.{}.{}".format(*sys.implementation.version[:3])
     log(
-        "I",
-        "boot",
-        "start version={} board={} micropython={}".format(VERSION, port.name, _version()),
+        "I", "boot", "start version={} board={} micropython={}".format(VERSION, port.name, version)
     )
     agent = None
     try:
-        try:
-            site = _site()
-        except ValueError as error:
-            log(
-                "E",
-                "boot",
-                'config file={} error="{}"; mend it and flash again'.format(SITE, error),
-            )
-            return
+        site = _site()
         log.set_level(site["log"]["level"])
         agent = Agent(port, site, clock, log)
         asyncio.run(_run(agent))
+    except _Unusable as error:
+        text = 'config file={} error="{}"; mend it and flash again'
+        log("E", "boot", text.format(SITE, error))
     except KeyboardInterrupt:
-        log("I", "boot", "stopped; Ctrl-D or machine.reset() starts again")
+        log("I", "boot", "stopped; Ctrl-D starts again")
     except OSError as error:
         log("E", "boot", 'failed error="{}"'.format(error))
+    except Exception as error:
+        # A defect of ours must not leave a device that nobody can reach.
+        sys.print_exception(error)
+        log("E", "boot", 'crashed error="{}" restart_s={}'.format(repr(error), _RESTART_S))
+        time.sleep(_RESTART_S)
+        port.reset()
     finally:
         if agent is not None:
             agent.close()
         # A second run at the prompt must not meet the tasks of the first.
         asyncio.new_event_loop()
         gc.collect()
+
+
+class _Unusable(Exception):
+    # The site's configuration cannot be used; the text says why.
+    pass
 
 
 async def _run(agent):
@@ -59,19 +66,17 @@ async def _run(agent):
         console.cancel()
 
 
-def _version():
-    return "{}.{}.{}".format(*sys.implementation.version[:3])
-
-
 def _site():
-    # Returns the checked configuration, ValueError when it cannot be used. Its table is of no use afterwards: what
-    # it takes in memory is given back.
-    from ..core import settings
+    # Its table is of no use afterwards: what it takes in memory is given back.
+    from ..core import settings  # noqa: PLC0415
 
     try:
         with open(SITE) as file:
             return settings.load(json.load(file))
     except OSError:
-        raise ValueError("it is missing")
+        raise _Unusable("it is missing")
+    except ValueError as error:
+        raise _Unusable(str(error) or "it is no JSON")
     finally:
-        del sys.modules["cwmp.core.settings"], core.settings
+        del sys.modules["cwmp.core.settings"]
+        delattr(core, "settings")

@@ -1,4 +1,6 @@
-"""The commands of the serial console. Loaded when the first one is typed: a device in the field never needs them."""
+"""The commands of the serial console. Loaded when the first one is typed: a device in the field
+never needs them.
+"""
 
 from ..core.fault import CwmpFault
 from ..core.schedule import OTHER

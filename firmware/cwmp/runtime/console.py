@@ -1,8 +1,10 @@
-"""Serial console: reads command lines from standard input. Every command ends with `ok` or `error: ...`."""
+"""Serial console: reads command lines from standard input. Every command ends with `ok` or `error:
+...`.
+"""
 
 import sys
 
-from asyncio import core
+from .poll import readable
 
 _LINE = 300  # characters of a command
 
@@ -18,7 +20,7 @@ class Console:
         line = ""
         stream = sys.stdin.buffer
         while True:
-            await _readable(sys.stdin)
+            await readable(sys.stdin)
             byte = stream.read(1)
             if not byte:  # end of file: nobody will ever type
                 return
@@ -40,12 +42,9 @@ class Console:
 
     def _run(self, line):
         if self._execute is None:
-            # Ten KB that a device in the field never needs: a slice that is loaded when somebody types.
-            from .commands import execute
+            # Ten KB that a device in the field never needs: a slice that is loaded when somebody
+            # types.
+            from .commands import execute  # noqa: PLC0415
 
             self._execute = execute
         self._execute(self._agent, line)
-
-
-def _readable(stream):
-    yield core._io_queue.queue_read(stream)

@@ -5,7 +5,9 @@ from ..core import nat_binding
 
 
 def why_not(agent, now):
-    """Return sentences, each a reason why an ACS cannot wake this device now, with what to do; empty: it can."""
+    """Return sentences, each a reason why an ACS cannot wake this device now, with what to do;
+    empty: it can.
+    """
     model = agent.model
     reasons = []
     if not model.value("Device.ManagementServer.EnableCWMP"):
@@ -16,7 +18,8 @@ def why_not(agent, now):
         reasons.append("no ACS URL: set acs.url in the site configuration")
     if not agent.gate.has_credentials:
         reasons.append(
-            "no ConnectionRequestUsername and ConnectionRequestPassword: every request is refused until the ACS sets both"
+            "no ConnectionRequestUsername and ConnectionRequestPassword: every request is refused"
+            " until the ACS sets both"
         )
     if not agent.udp:
         reasons.append(
@@ -31,9 +34,8 @@ def why_not(agent, now):
         reasons.append("no STUN answer from {}: {}".format(_server(binding), what))
     elif binding.failures:
         reasons.append(
-            "the STUN server {} does not answer any more ({}, {} times): the binding may be gone".format(
-                _server(binding), binding.failure, binding.failures
-            )
+            "the STUN server {} does not answer any more ({}, {} times):"
+            " the binding may be gone".format(_server(binding), binding.failure, binding.failures)
         )
     if agent.last_failure:
         reasons.append(

@@ -8,7 +8,9 @@ _KEPT = 24  # lines that `log` on the console shows again
 
 
 class Clock:
-    """Milliseconds since boot as one growing integer; must be asked at least every few days on a 30-bit counter."""
+    """Milliseconds since boot as one growing integer; must be asked at least every few days on a
+    30-bit counter.
+    """
 
     def __init__(self):
         self._last = time.ticks_ms()
@@ -22,7 +24,9 @@ class Clock:
 
 
 class Log:
-    """`log(level, area, text)` writes `<level> <ms> <area>: <text>`, one ASCII line, and keeps the last ones."""
+    """`log(level, area, text)` writes `<level> <ms> <area>: <text>`, one ASCII line, and keeps the
+    last ones.
+    """
 
     def __init__(self, clock, level="I"):
         self._clock = clock
@@ -47,7 +51,9 @@ class Log:
             self._held.append(line)
 
     def hold(self):
-        """Keep lines back until `release`: a serial line is slow, and somebody waits for an answer."""
+        """Keep lines back until `release`: a serial line is slow, and somebody waits for an
+        answer.
+        """
         if self._held is None:
             self._held = []
 

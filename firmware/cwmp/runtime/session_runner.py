@@ -13,7 +13,9 @@ _BUFFER = 1024
 
 
 class Outcome:
-    """`failure`: "" or why the session failed; `reboot`: CommandKey or None; `factory_reset`: asked for."""
+    """`failure`: "" or why the session failed; `reboot`: CommandKey or None; `factory_reset`:
+    asked for.
+    """
 
     def __init__(self, failure, session):
         self.failure = failure
@@ -22,7 +24,9 @@ class Outcome:
 
 
 class SessionRunner:
-    """One session at a time (CWMP-25). `progress` is when the running one last got anywhere (CWMP-24)."""
+    """One session at a time (CWMP-25). `progress` is when the running one last got anywhere
+    (CWMP-24).
+    """
 
     def __init__(self, agent):
         self._agent = agent
@@ -35,7 +39,8 @@ class SessionRunner:
         self.progress = 0
 
     def prepare(self):
-        """Make ready what can be known before the bell rings: client, Inform and the bytes of the first request.
+        """Make ready what can be known before the bell rings: client, Inform and the bytes of the
+        first request.
 
         Returns True when something had to be made.
         """

@@ -7,6 +7,8 @@ import socket
 import sys
 from time import ticks_add, ticks_diff, ticks_ms
 
+from .poll import forget, readable, writable
+
 # EISCONN is missing in the errno module: Linux, ESP-IDF (newlib), macOS.
 _CONNECTED = (106, 127, 56)
 
@@ -29,7 +31,7 @@ class Stream:
             count = self._sock.readinto(buf)
             if count is not None:
                 return count
-            await self._wait(_readable(self._sock))
+            await self._wait(readable(self._sock))
 
     async def write(self, data):
         """Hand over all of `data`. OSError."""
@@ -39,7 +41,7 @@ class Stream:
         data = memoryview(data)
         sent = count or 0
         while sent < len(data):
-            await self._wait(_writable(self._sock))
+            await self._wait(writable(self._sock))
             sent += self._sock.write(data[sent:]) or 0
 
     def idle(self, scratch):
@@ -60,20 +62,8 @@ class Stream:
         await asyncio.wait_for_ms(ready, max(left, 0))
 
 
-# The queue is looked up each time: new_event_loop() makes another one.
-def _readable(sock):
-    yield asyncio.core._io_queue.queue_read(sock)
-
-
-def _writable(sock):
-    yield asyncio.core._io_queue.queue_write(sock)
-
-
 def _close(sock):
-    # A waiting task may be cancelled after us: until then the poller must not hold a dead socket.
-    queue = asyncio.core._io_queue
-    if id(sock) in queue.map:
-        queue._dequeue(sock)
+    forget(sock)
     try:
         sock.close()
     except OSError:
@@ -110,7 +100,7 @@ async def open_stream(address, timeout_ms, tls=None, server_name=None):
         if not _connect(sock, address):
             stream.limit(timeout_ms)
             while not _connect(sock, address):
-                await stream._wait(_writable(sock))
+                await stream._wait(writable(sock))
         if tls is not None:
             gc.collect()  # TLS needs tens of KB that the heap may have grown into (B23)
             layer = tls.wrap_socket(

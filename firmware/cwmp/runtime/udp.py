@@ -1,23 +1,27 @@
-"""The primary port: one UDP socket for STUN and for UDP Connection Requests, one task that reads it (STUN-23, STUN-24).
-
-asyncio has no datagrams: the socket is polled by the loop's own I/O queue. A second reader would kill the loop.
+"""The primary port: one UDP socket for STUN and for UDP Connection Requests, one task that reads
+it (STUN-23, STUN-24).
 """
 
+import errno
 import socket
 import time
+from asyncio import sleep_ms
 
-from asyncio import core, sleep_ms
+from .poll import readable
 
 _BURST = 16  # datagrams taken before anybody else gets a turn
+_BROKEN = 200  # ms until a socket that fails is tried again
 
 
 class PrimaryPort:
-    """Binds `port` once and hands each datagram (bytes) to `on_stun` or `on_request` by its first byte.
+    """Binds `port` once and hands each datagram (bytes) to `on_stun` or `on_request` by its first
+    byte.
 
     `on_request` returns True when a session may have started.
 
-    `size`: longest datagram that is taken; one byte more is read, so that a longer one shows. `share` is the percentage of the time that on_request may take when it is
-    kept busy: the rest of a flood waits, or is lost, in the network stack (UCR-33).
+    `size`: longest datagram that is taken; one byte more is read, so that a longer one shows.
+    `share` is the percentage of the time that on_request may take when it is kept busy: the rest
+    of a flood waits, or is lost, in the network stack (UCR-33).
     """
 
     def __init__(self, port, on_stun, on_request, share, size):
@@ -36,7 +40,9 @@ class PrimaryPort:
         self._socket.setblocking(False)
 
     def send(self, data, address):
-        """Send one datagram; True when the network stack took it. A failure is a loss like any other (B21)."""
+        """Send one datagram; True when the network stack took it. A failure is a loss like any
+        other (B21).
+        """
         try:
             self._socket.sendto(data, address)
             return True
@@ -49,29 +55,30 @@ class PrimaryPort:
     async def run(self):
         """Read for ever. The only reader of this socket."""
         sock = self._socket
+        used = 0  # microseconds that requests took since the socket was last found empty
         while True:
-            await _readable(sock)
-            used = 0
-            for _ in range(_BURST):
-                try:
+            await readable(sock)
+            try:
+                for _ in range(_BURST):
                     # Not readinto: it goes on to the next datagram as long as there is room.
                     data = sock.recv(self._size)
-                except OSError:
-                    break
-                first = data[0] if data else 0xFF
-                if first <= 1:
-                    self._on_stun(data)
-                elif 65 <= first <= 90 or 97 <= first <= 122:
-                    start = time.ticks_us()
-                    accepted = self._on_request(data)
-                    used += time.ticks_diff(time.ticks_us(), start)
-                    if accepted:
-                        break  # its session goes first, its copies can wait
-                else:
-                    self.unknown += 1
-            # A full burst may be a flood: whoever else is ready goes first, and for as long as the share says.
-            await sleep_ms(used * self._rest // 1000000)
-
-
-def _readable(sock):
-    yield core._io_queue.queue_read(sock)
+                    first = data[0] if data else 0xFF
+                    if first <= 1:
+                        self._on_stun(data)
+                    elif 65 <= first <= 90 or 97 <= first <= 122:
+                        start = time.ticks_us()
+                        accepted = self._on_request(data)
+                        used += time.ticks_diff(time.ticks_us(), start)
+                        if accepted:
+                            break  # its session goes first, its copies can wait
+                    else:
+                        self.unknown += 1
+            except OSError as error:
+                used = 0
+                if error.errno != errno.EAGAIN:  # the network is down: no loop at full speed (B21)
+                    await sleep_ms(_BROKEN)
+            # Kept busy, it rests for as long as the share says; whoever else is ready goes first.
+            rest = used * self._rest // 1000000
+            if rest:
+                used = 0
+            await sleep_ms(rest)

@@ -1,4 +1,6 @@
-"""HMAC-SHA1 (RFC 2104) with the two padded key blocks prepared once, and a constant-time comparison."""
+"""HMAC-SHA1 (RFC 2104) with the two padded key blocks prepared once, and a constant-time
+comparison.
+"""
 
 import hashlib
 
@@ -7,7 +9,8 @@ from micropython import const
 
 _BLOCK = const(64)
 
-# Outside the viper emitter (CPython, or a board without native code) a pointer is the buffer itself.
+# Outside the viper emitter (CPython, or a board without native code) a pointer is the buffer
+# itself.
 ptr8 = bytes
 _sha1 = hashlib.sha1
 
@@ -46,7 +49,8 @@ def equal(a: ptr8, a_start: int, b: ptr8, b_start: int, length: int) -> bool:
 
 @micropython.viper
 def equal_hex(digest: ptr8, buf: ptr8, start: int) -> bool:
-    """Compare 20 bytes with 40 hex digits of either case at `buf[start]`, in constant time (UCR-11).
+    """Compare 20 bytes with 40 hex digits of either case at `buf[start]`, in constant time
+    (UCR-11).
 
     The 40 bytes must be hex digits already: others compare as some digit or none.
     """

@@ -1,4 +1,6 @@
-"""Classic STUN (RFC 3489 section 11) as Annex G uses it: Binding Requests out, answers in. IPv4 only."""
+"""Classic STUN (RFC 3489 section 11) as Annex G uses it: Binding Requests out, answers in. IPv4
+only.
+"""
 
 import struct
 
@@ -27,7 +29,8 @@ HEADER = const(20)
 _TAG = b"dslforum.org/TR-111 "  # exactly 20 bytes with the final space (STUN-10, X6)
 _INTEGRITY_SIZE = const(24)  # the attribute with its header
 
-# Mandatory attributes that an answer may carry: 0x0001 to 0x000B, REALM, NONCE, XOR-MAPPED-ADDRESS (STUN-06).
+# Mandatory attributes that an answer may carry: 0x0001 to 0x000B, REALM, NONCE, XOR-MAPPED-ADDRESS
+# (STUN-06).
 _KNOWN = const(0x0014)
 
 # What the text of MESSAGE-INTEGRITY is (STUN-33).
@@ -40,7 +43,9 @@ class StunError(ValueError):
 
 
 class Message:
-    """What one answer says. Addresses are (host, port) or None, `error` is 0 or the code, 420 when it had none."""
+    """What one answer says. Addresses are (host, port) or None, `error` is 0 or the code, 420 when
+    it had none.
+    """
 
     def __init__(self, kind):
         self.kind = kind
@@ -56,9 +61,51 @@ class Message:
         """The public address by STUN-21: MAPPED-ADDRESS, else either XOR form."""
         return self.mapped or self.xor_mapped or self.xor_mapped_draft
 
+    def read(self, buf, size):
+        """Take the attributes of `buf[:size]`; StunError."""
+        coded = False
+        at = HEADER
+        while at < size:
+            kind = buf[at] << 8 | buf[at + 1]
+            length = buf[at + 2] << 8 | buf[at + 3]
+            start = at + 4
+            at = start + (length + 3 & ~3)
+            if at > size:
+                raise StunError("attribute longer than the message")
+            if self.integrity:
+                continue  # what stands behind MESSAGE-INTEGRITY is not protected by it
+            if kind == MAPPED_ADDRESS:
+                self.mapped = self.mapped or _read_address(buf, start, length, 0)
+            elif kind == XOR_MAPPED_ADDRESS:
+                self.xor_mapped = _read_address(buf, start, length, COOKIE)
+            elif kind == XOR_MAPPED_ADDRESS_DRAFT:
+                # servers of that draft mixed in the id, which is the cookie when we sent one
+                self.xor_mapped_draft = _read_address(buf, start, length, bytes(buf[4:8]))
+            elif kind == MESSAGE_INTEGRITY:
+                if length != 20:
+                    raise StunError("MESSAGE-INTEGRITY is not 20 bytes")
+                self.integrity = start - 4
+            elif kind == ERROR_CODE:
+                if length < 4 or buf[start + 3] > 99:
+                    raise StunError("bad ERROR-CODE")
+                self.error = (buf[start + 2] & 7) * 100 + buf[start + 3]
+                coded = True
+            elif kind == UNKNOWN_ATTRIBUTES:
+                pairs = range(start, start + (length & ~1), 2)
+                self.unknown = [buf[i] << 8 | buf[i + 1] for i in pairs][:8]
+            elif kind < 0x8000 and not (
+                1 <= kind <= 0x000B or kind == _KNOWN or kind == _KNOWN + 1
+            ):
+                raise StunError("unknown mandatory attribute")
+        if self.kind == ERROR and not coded:
+            # FreeACS lists the attributes that it did not like and says no more (STUN-35).
+            self.error = 420
+
 
 def transaction_id(random16, cookie):
-    """Return a transaction id from 16 random bytes, with the RFC 5389 cookie in front when asked (STUN-04)."""
+    """Return a transaction id from 16 random bytes, with the RFC 5389 cookie in front when asked
+    (STUN-04).
+    """
     return COOKIE + random16[4:] if cookie else random16
 
 
@@ -76,9 +123,10 @@ def binding_request(
 ):
     """Return the bytes of a Binding Request.
 
-    tid: 16 bytes. primary: it leaves from the primary port and so carries CONNECTION-REQUEST-BINDING (STUN-10);
-    change: BINDING-CHANGE (STUN-11). response_address: (host, port) of a lifetime probe (STUN-53).
-    hmac: HmacSha1 of STUNPassword adds MESSAGE-INTEGRITY as `variant` (STUN-32, STUN-33).
+    tid: 16 bytes. primary: it leaves from the primary port and so carries
+    CONNECTION-REQUEST-BINDING (STUN-10); change: BINDING-CHANGE (STUN-11). response_address:
+    (host, port) of a lifetime probe (STUN-53). hmac: HmacSha1 of STUNPassword adds
+    MESSAGE-INTEGRITY as `variant` (STUN-32, STUN-33).
     """
     body = b""
     if response_address:
@@ -101,12 +149,16 @@ def binding_request(
 
 
 def is_ambiguous(request):
-    """True when both integrity variants of this request are the same bytes: success proves neither (STUN-33)."""
+    """True when both integrity variants of this request are the same bytes: success proves neither
+    (STUN-33).
+    """
     return (len(request) - _INTEGRITY_SIZE) % 64 == 0
 
 
 def answers(buf, size, tid):
-    """True when `buf[:size]` is as long as its header says and carries this transaction id (STUN-01, STUN-03)."""
+    """True when `buf[:size]` is as long as its header says and carries this transaction id
+    (STUN-01, STUN-03).
+    """
     return (
         size >= HEADER
         and buf[0] == 1
@@ -117,50 +169,16 @@ def answers(buf, size, tid):
 
 
 def parse(buf, size):
-    """Return the Message in `buf[:size]`, an answer that `answers()` took; StunError when it is malformed.
+    """Return the Message in `buf[:size]`, an answer that `answers()` took; StunError when it is
+    malformed.
 
-    Attributes may stand in any order, optional ones are skipped, lengths may or may not count their padding
-    (STUN-05, STUN-06, X11).
+    Attributes may stand in any order, optional ones are skipped, lengths may or may not count
+    their padding (STUN-05, STUN-06, X11).
     """
     if size & 3:
         raise StunError("length is not a multiple of 4")
     message = Message(buf[0] << 8 | buf[1])
-    coded = False
-    at = HEADER
-    while at < size:
-        kind = buf[at] << 8 | buf[at + 1]
-        length = buf[at + 2] << 8 | buf[at + 3]
-        start = at + 4
-        at = start + (length + 3 & ~3)
-        if at > size:
-            raise StunError("attribute longer than the message")
-        if message.integrity:
-            continue  # what stands behind MESSAGE-INTEGRITY is not protected by it
-        if kind == MAPPED_ADDRESS:
-            message.mapped = message.mapped or _read_address(buf, start, length, 0)
-        elif kind == XOR_MAPPED_ADDRESS:
-            message.xor_mapped = _read_address(buf, start, length, COOKIE)
-        elif kind == XOR_MAPPED_ADDRESS_DRAFT:
-            # servers of that draft mixed in the id, which is the cookie when we sent one
-            message.xor_mapped_draft = _read_address(buf, start, length, bytes(buf[4:8]))
-        elif kind == MESSAGE_INTEGRITY:
-            if length != 20:
-                raise StunError("MESSAGE-INTEGRITY is not 20 bytes")
-            message.integrity = start - 4
-        elif kind == ERROR_CODE:
-            if length < 4 or buf[start + 3] > 99:
-                raise StunError("bad ERROR-CODE")
-            message.error = (buf[start + 2] & 7) * 100 + buf[start + 3]
-            coded = True
-        elif kind == UNKNOWN_ATTRIBUTES:
-            pairs = range(start, start + (length & ~1), 2)
-            message.unknown = [buf[i] << 8 | buf[i + 1] for i in pairs][:8]
-        elif kind < 0x8000 and not (1 <= kind <= 0x000B or kind == _KNOWN or kind == _KNOWN + 1):
-            raise StunError("unknown mandatory attribute")
-    if message.kind == ERROR and not coded:
-        message.error = (
-            420  # FreeACS lists the attributes it did not like and says no more (STUN-35)
-        )
+    message.read(buf, size)
     return message
 
 
@@ -176,11 +194,14 @@ def _read_address(buf, start, length, mask):
 
 
 def verify(buf, size, message, hmac):
-    """True when the MESSAGE-INTEGRITY of `message`, parsed from `buf[:size]`, verifies as either variant (STUN-34)."""
+    """True when the MESSAGE-INTEGRITY of `message`, parsed from `buf[:size]`, verifies as either
+    variant (STUN-34).
+    """
     at = message.integrity
     if not at:
         return False
-    # The length that was hashed ends with this attribute, whatever an optional one behind it (FINGERPRINT) made of it.
+    # The length that was hashed ends with this attribute, whatever an optional one behind it
+    # (FINGERPRINT) made of it.
     text = bytearray(buf[:at])
     struct.pack_into(">H", text, 2, at + _INTEGRITY_SIZE - HEADER)
     return equal(hmac.digest(text), 0, buf, at + 4, 20) or equal(

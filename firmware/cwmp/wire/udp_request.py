@@ -1,8 +1,9 @@
-"""UDP Connection Request (Annex G.2.2.3): one pass over a received datagram that allocates nothing.
+"""UDP Connection Request (Annex G.2.2.3): one pass over a received datagram that allocates
+nothing.
 
-The scanner is compiled by the viper emitter where the board has one; without it the same lines run as bytecode.
-Every integer is kept as the digits that were received: `ts` may have 20 of them, and the HMAC covers the digits
-(UCR-09, UCR-12).
+The scanner is compiled by the viper emitter where the board has one; without it the same lines run
+as bytecode. Every integer is kept as the digits that were received: `ts` may have 20 of them, and
+the HMAC covers the digits (UCR-09, UCR-12).
 """
 
 import micropython
@@ -43,8 +44,9 @@ REASONS = (
     "ts is older than the last one accepted",
 )
 
-# The offsets are an array of unsigned 16-bit: start and end of each value as found, what decoding un and cn would mean,
-# and what `read` is told: the longest datagram, 1 for the lenient profile (UCR-07), the length of the username.
+# The offsets are an array of unsigned 16-bit: start and end of each value as found, what decoding
+# un and cn would mean, and what `read` is told: the longest datagram, 1 for the lenient profile
+# (UCR-07), the length of the username.
 TS = const(0)
 ID = const(2)
 UN = const(4)
@@ -67,20 +69,19 @@ TEXT_SIZE = const(2 * 20 + 2 * 768)  # the longest HMAC text: an encoded byte ta
 _GET = b"GET http://"
 _VERSION = b" HTTP/1.1"
 _LENGTH = b"content-length:"
+_HOST = b"host:"
 
 
 @micropython.viper
 def read(buf, size: int, parts) -> int:
     """Find the five fields in `buf[:size]`, check un, write the HMAC text (UCR-01 to UCR-14).
 
-    buf: bytes or bytearray. parts: a tuple, so that few arguments keep the caller's frame off the heap, of
-    offsets: array("H") of OFFSETS entries, which is filled;
-    username: bytes;
-    text: bytearray of TEXT_SIZE, which is filled;
-    newest: begins with 1 + n and the n digits of the last accepted ts, or with 0; a query that begins with an older
-    one is not read any further.
-    Returns the length of the text; 0 when escapes leave it open what un and cn are, neither is checked then; the
-    negative of what is wrong.
+    buf: bytes or bytearray. parts: a tuple, so that few arguments keep the caller's frame off the
+    heap, of offsets: array("H") of OFFSETS entries, which is filled; username: bytes; text:
+    bytearray of TEXT_SIZE, which is filled; newest: begins with 1 + n and the n digits of the last
+    accepted ts, or with 0; a query that begins with an older one is not read any further. Returns
+    the length of the text; 0 when escapes leave it open what un and cn are, neither is checked
+    then; the negative of what is wrong.
     """
     offsets = parts[0]
     o = ptr16(offsets)
@@ -93,8 +94,8 @@ def read(buf, size: int, parts) -> int:
     b = ptr8(buf)
     last = ptr8(parts[3])
     if last[0] != 0 and at + 3 < size and b[at] == 116 and b[at + 1] == 115 and b[at + 2] == 61:
-        # ts= comes first, as every known ACS sends it: the cheapest check of all. Whatever else stands in such a
-        # datagram, it is stale or malformed.
+        # ts= comes first, as every known ACS sends it: the cheapest check of all. Whatever else
+        # stands in such a datagram, it is stale or malformed.
         i = at + 3
         while i < size and b[i] == 48:
             i += 1
@@ -114,7 +115,8 @@ def read(buf, size: int, parts) -> int:
         at = int(_rest(buf, at, size, lenient))
     if at < 0 or o[10] != 0:
         return at
-    # As it stands is all that it can mean: the text is the four values, and un has to be the username.
+    # As it stands is all that it can mean: the text is the four values, and un has to be the
+    # username.
     out = ptr8(parts[2])
     length = o[13]
     i = o[4]
@@ -141,8 +143,8 @@ def read(buf, size: int, parts) -> int:
 
 @micropython.viper
 def _uri(buf: ptr8, size: int, lenient: int) -> int:
-    # From the method to the ?: anything that RFC 3986 allows as an authority, an empty path. Returns the index
-    # of the query (UCR-02, UCR-06).
+    # From the method to the ?: anything that RFC 3986 allows as an authority, an empty path.
+    # Returns the index of the query (UCR-02, UCR-06).
     get = ptr8(_GET)
     if size < 16:
         return -1
@@ -167,10 +169,13 @@ def _uri(buf: ptr8, size: int, lenient: int) -> int:
                 return -2
             bracket = 1
         elif c == 93:  # ]
-            if bracket != 1:
+            if bracket != 1 or i == start + 1:
                 return -2
             bracket = 2
-        elif c == 58 and bracket != 1:  # :
+        elif bracket == 1:  # hex digits, colons, dots
+            if c < 46 or c > 102 or (c > 58 and c < 65) or (c > 70 and c < 97):
+                return -2
+        elif c == 58:  # :
             if port >= 0 or i == start:
                 return -2
             port = 0
@@ -193,6 +198,17 @@ def _uri(buf: ptr8, size: int, lenient: int) -> int:
         ):
             if c != 126:  # "#<>@\\^`{|} stand in no host; ~ may
                 return -2
+        elif c == 37:  # an escape, whole
+            k = i + 2
+            while i < k:
+                i += 1
+                if i >= size:
+                    return -2
+                c = buf[i]
+                if c < 48 or c > 57:
+                    c |= 32
+                    if c < 97 or c > 102:
+                        return -2
         i += 1
     if i == start or i >= size or bracket == 1:
         return -2
@@ -205,33 +221,30 @@ def _uri(buf: ptr8, size: int, lenient: int) -> int:
 
 @micropython.viper
 def _query(buf: ptr8, i: int, size: int, offsets: ptr16, lenient: int) -> int:
-    # Five names, each once, in any order; others are skipped (UCR-03, UCR-05, UCR-08). Returns the index of the
-    # space behind it.
+    # Five names, each once, in any order; others are skipped (UCR-03, UCR-05, UCR-08). Returns the
+    # index of the space behind it.
     seen = 0
     offsets[10] = 0
     while True:
         name = i
         while i < size and buf[i] != 61 and buf[i] != 38 and buf[i] > 32:
+            if buf[i] == 127:
+                return -3
             i += 1
         field = -1
+        if i - name == 2:
+            pair = (buf[name] << 8) | buf[name + 1]
+            if pair == 0x7473:  # ts
+                field = 0
+            elif pair == 0x6964:  # id
+                field = 2
+            elif pair == 0x756E:  # un
+                field = 4
+            elif pair == 0x636E:  # cn
+                field = 6
+        elif i - name == 3 and buf[name] == 115 and buf[name + 1] == 105 and buf[name + 2] == 103:
+            field = 8
         if i < size and buf[i] == 61:
-            if i - name == 2:
-                pair = (buf[name] << 8) | buf[name + 1]
-                if pair == 0x7473:  # ts
-                    field = 0
-                elif pair == 0x6964:  # id
-                    field = 2
-                elif pair == 0x756E:  # un
-                    field = 4
-                elif pair == 0x636E:  # cn
-                    field = 6
-            elif (
-                i - name == 3
-                and buf[name] == 115
-                and buf[name + 1] == 105
-                and buf[name + 2] == 103
-            ):
-                field = 8
             i += 1
         start = i
         length = 0  # once decoded
@@ -293,8 +306,8 @@ def _query(buf: ptr8, i: int, size: int, offsets: ptr16, lenient: int) -> int:
 
 @micropython.viper
 def _rest(buf: ptr8, i: int, size: int, lenient: int) -> int:
-    # Version, headers and the blank line: a body, or the announcement of one, is refused (UCR-01); the lenient
-    # profile takes what is missing (UCR-07). Returns 0 when all is well.
+    # Version, headers and the blank line: a body, or the announcement of one, is refused (UCR-01);
+    # the lenient profile takes what is missing (UCR-07). Returns 0 when all is well.
     version = ptr8(_VERSION)
     k = 0
     while k < 9:
@@ -303,6 +316,8 @@ def _rest(buf: ptr8, i: int, size: int, lenient: int) -> int:
         i += 1
         k += 1
     announced = ptr8(_LENGTH)
+    named = ptr8(_HOST)
+    host = lenient
     wrong = -7
     while i < size:
         # Here stands the end of a line.
@@ -315,35 +330,46 @@ def _rest(buf: ptr8, i: int, size: int, lenient: int) -> int:
         i += 1
         wrong = -8
         start = i
-        colon = 0
+        colon = 0  # 1 + its index
         k = 0
+        h = 0
         while i < size and buf[i] != 10 and buf[i] != 13:
             c = buf[i]
-            if c == 58:
-                colon = 1
+            if colon == 0:
+                if c == 58 and i != start:
+                    colon = i + 1
+                elif c <= 32 or c == 58 or c == 127:
+                    return -8
+                if i - start < 15 and (c | 32) == announced[i - start]:
+                    k += 1
+                if i - start < 5 and (c | 32) == named[i - start]:
+                    h += 1
             elif c < 32 and c != 9:
                 return -8
-            if i - start < 15 and (c | 32) == announced[i - start]:
-                k += 1
             i += 1
         if i == start and i < size:  # the blank line: nothing may follow it
             if buf[i] == 13:
                 i += 1
             elif lenient == 0:
                 return -8
-            return 0 if i + 1 == size and buf[i] == 10 else -8
-        if colon == 0 and i != start and lenient == 0:
+            return 0 if host and i + 1 == size and buf[i] == 10 else -8
+        if colon == 0 and i != start:
             return -8
-        if k == 15:  # only zeros may stand there
-            digits = 0
-            start += 15
-            while start < i:
-                c = buf[start]
+        if h == 5:
+            host = 1
+        if k == 15:  # one number, and only zeros in it
+            digits = 0  # 1 in it, 2 behind it
+            while colon < i:
+                c = buf[colon]
                 if c == 48:
-                    digits += 1
-                elif c != 32 and c != 9:
+                    if digits == 2:
+                        return -8
+                    digits = 1
+                elif c == 32 or c == 9:
+                    digits += digits & 1
+                else:
                     return -8
-                start += 1
+                colon += 1
             if digits == 0:
                 return -8
     return 0 if lenient else -8
@@ -351,7 +377,9 @@ def _rest(buf: ptr8, i: int, size: int, lenient: int) -> int:
 
 @micropython.viper
 def copy(buf: ptr8, start: int, end: int, out: ptr8, at: int, decode: int) -> int:
-    """Copy `buf[start:end]` to `out[at:]`, decoding %XX and + when `decode` is 1; return the index after it."""
+    """Copy `buf[start:end]` to `out[at:]`, decoding %XX and + when `decode` is 1; return the index
+    after it.
+    """
     while start < end:
         c = buf[start]
         if decode:

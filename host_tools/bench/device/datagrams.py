@@ -1,7 +1,8 @@
-"""P2 and P3 on the board: cost and garbage of one datagram of each kind, in units of one HMAC-SHA1.
+"""P2 and P3 on the board: cost and garbage of one datagram of each kind, in units of one
+HMAC-SHA1.
 
-Prints `BENCH <name> <nanoseconds> <bytes>` for each kind, and `HEAP <before> <after>` around many of each.
-Argument: how many datagrams the heap figure is taken over.
+Prints `BENCH <name> <nanoseconds> <bytes>` for each kind, and `HEAP <before> <after>` around many
+of each. Argument: how many datagrams the heap figure is taken over.
 """
 
 import gc

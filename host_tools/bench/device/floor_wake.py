@@ -1,4 +1,5 @@
-"""P1's floor on the board: on a datagram connect and POST a prepared request of the same size, nothing else.
+"""P1's floor on the board: on a datagram connect and POST a prepared request of the same size,
+nothing else.
 
 Arguments: UDP port, ACS port, bytes of the request.
 """

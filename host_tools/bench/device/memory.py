@@ -1,4 +1,6 @@
-"""What the agent takes in the heap: its code, then all that it makes before it goes idle. Prints MEMORY lines."""
+"""What the agent takes in the heap: its code, then all that it makes before it goes idle. Prints
+MEMORY lines.
+"""
 
 import gc
 
