@@ -116,6 +116,15 @@ SETTINGS = (
     ("limits", "datagram_bytes", "int", 1472, (512, 1472), False, "longest datagram looked at"),
 )
 
+# More rows, by the network driver of the board.
+NETWORKS = {
+    "host": (),
+    "wlan": (
+        ("network", "ssid", "str", "", 32, False, "Wi-Fi to join"),
+        ("network", "password", "str", "", 64, True, "its password"),
+    ),
+}
+
 
 class SettingsError(ValueError):
     """The text names section.key, what was given and what is allowed."""

@@ -15,6 +15,7 @@ class Port:
     """One board. Methods may block only where it is said."""
 
     name = "?"
+    network = "host"  # the driver: names its rows in `core.settings.NETWORKS`
     folder = "state"  # where records are kept, from the root of the flash
 
     def unique_id(self):
@@ -30,18 +31,14 @@ class Port:
         seconds = int(time.time()) + _EPOCH
         return seconds if seconds >= _CLOCK_SET else None
 
-    async def start_network(self, log):
-        """Bring the network up; returns when an address is there."""
+    async def start_network(self, site, log):
+        """Bring the network up as `site["network"]` says; returns when an address is there."""
 
     def local_ip(self, address):
         """Return the local IPv4 address (text) used towards `address` (of getaddrinfo), "" when
         there is none.
         """
         raise OSError("no network")
-
-    def peer(self, host, port):
-        """Return what the sockets of this board take as the address of a numeric host."""
-        return (host, port)
 
     def prompt_after_exit(self):
         """Make sure that the MicroPython prompt comes when the program ends."""

@@ -39,9 +39,6 @@ class UnixPort(Port):
         except OSError:
             return ""
 
-    def peer(self, host, port):
-        return socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_DGRAM)[0][-1]
-
     def prompt_after_exit(self):
         os.putenv("MICROPYINSPECT", "1")
 

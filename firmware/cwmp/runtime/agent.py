@@ -178,6 +178,7 @@ class Agent:
         if credentials != self._credentials:
             if self._credentials is not None:
                 self.gate.forget()
+                self._meet_acs()
             self._credentials = credentials
             self.gate.set_credentials(credentials[0], credentials[1])
         phase = (
@@ -204,6 +205,11 @@ class Agent:
             (value(_MS + "STUNMinimumKeepAlivePeriod"), value(_MS + "STUNMaximumKeepAlivePeriod")),
             (stun["send_username"], stun["transaction_id"] == "cookie"),
         )
+
+    def _meet_acs(self):
+        # Another ACS is told 0 BOOTSTRAP, after the session in which its URL was set (CWMP-23).
+        if self._session is None and self.events.contact(self._url()):
+            self.want(reasons.OTHER)
 
     def _acs_host(self):
         try:
@@ -236,7 +242,7 @@ class Agent:
 
     async def run(self):
         """Run for ever. OSError: the primary port cannot be opened."""
-        await self.port.start_network(self.log)
+        await self.port.start_network(self.site, self.log)
         self.open()
         self.want(reasons.BOOT)
         reader = asyncio.create_task(self._read())
@@ -411,8 +417,8 @@ class Agent:
         if done.factory_reset:
             self.factory_reset()
             self.reboot_soon()
-        elif self.events.contact(self._url()):
-            self.want(reasons.OTHER)
+        else:
+            self._meet_acs()
         if done.reboot is not None:
             self.events.add("M Reboot", done.reboot)
             self.reboot_soon()

@@ -7,10 +7,14 @@ import sys
 import time
 
 from .. import VERSION, core
-from ..port.unix import UnixPort
 from .agent import Agent
 from .console import Console
 from .log import Clock, Log
+
+if sys.platform == "esp32":
+    from ..port.esp32 import Esp32Port as BoardPort
+else:
+    from ..port.unix import UnixPort as BoardPort
 
 SITE = "site.json"
 _RESTART_S = 5
@@ -18,7 +22,7 @@ _RESTART_S = 5
 
 def main():
     """Run until Ctrl-C, a reboot, or what cannot work; the MicroPython prompt follows."""
-    port = UnixPort()
+    port = BoardPort()
     port.prompt_after_exit()
     clock = Clock()
     log = Log(clock)
@@ -72,7 +76,7 @@ def _site():
 
     try:
         with open(SITE) as file:
-            return settings.load(json.load(file))
+            return settings.load(json.load(file), settings.NETWORKS[BoardPort.network])
     except OSError:
         raise _Unusable("it is missing")
     except ValueError as error:

@@ -62,7 +62,7 @@ class Message:
         return self.mapped or self.xor_mapped or self.xor_mapped_draft
 
     def read(self, buf, size):
-        """Take the attributes of `buf[:size]`; StunError."""
+        """Take the attributes of `buf[:size]`, of equal ones the first; StunError."""
         coded = False
         at = HEADER
         while at < size:
@@ -77,20 +77,24 @@ class Message:
             if kind == MAPPED_ADDRESS:
                 self.mapped = self.mapped or _read_address(buf, start, length, 0)
             elif kind == XOR_MAPPED_ADDRESS:
-                self.xor_mapped = _read_address(buf, start, length, COOKIE)
+                self.xor_mapped = self.xor_mapped or _read_address(buf, start, length, COOKIE)
             elif kind == XOR_MAPPED_ADDRESS_DRAFT:
                 # servers of that draft mixed in the id, which is the cookie when we sent one
-                self.xor_mapped_draft = _read_address(buf, start, length, bytes(buf[4:8]))
+                self.xor_mapped_draft = self.xor_mapped_draft or _read_address(
+                    buf, start, length, bytes(buf[4:8])
+                )
             elif kind == MESSAGE_INTEGRITY:
                 if length != 20:
                     raise StunError("MESSAGE-INTEGRITY is not 20 bytes")
                 self.integrity = start - 4
             elif kind == ERROR_CODE:
+                if coded:
+                    continue
                 if length < 4 or buf[start + 3] > 99:
                     raise StunError("bad ERROR-CODE")
                 self.error = (buf[start + 2] & 7) * 100 + buf[start + 3]
                 coded = True
-            elif kind == UNKNOWN_ATTRIBUTES:
+            elif kind == UNKNOWN_ATTRIBUTES and not self.unknown:
                 pairs = range(start, start + (length & ~1), 2)
                 self.unknown = [buf[i] << 8 | buf[i + 1] for i in pairs][:8]
             elif kind < 0x8000 and not (

@@ -14,7 +14,7 @@ from cwmp.runtime.log import Clock, Log  # noqa: E402
 gc.collect()
 code = gc.mem_alloc()
 clock = Clock()
-agent = Agent(boot.UnixPort(), boot._site(), clock, Log(clock, "E"))
+agent = Agent(boot.BoardPort(), boot._site(), clock, Log(clock, "E"))
 agent.open()
 agent.runner.prepare()
 gc.collect()
