@@ -1,4 +1,6 @@
-"""Build the firmware for a board and put it there: `python flash.py --board unix --config site.toml`."""
+"""Build the firmware for a board and put it there: `python flash.py --board unix --config
+site.toml`.
+"""
 
 import os
 import sys

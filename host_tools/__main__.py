@@ -5,9 +5,7 @@ import sys
 try:
     import typer  # noqa: F401
 except ImportError:
-    sys.exit(
-        f"error: {sys.executable} lacks what the host tools need: run `make venv`, then use .venv/bin/python"
-    )
+    sys.exit("error: the host tools are not installed: run `make venv`, then use .venv/bin/python")
 
 from host_tools.cli import main
 

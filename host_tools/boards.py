@@ -20,7 +20,9 @@ _KEYS: dict[str, dict[str, tuple[type, bool]]] = {
 
 @dataclass(frozen=True)
 class Board:
-    """`native`: mpy-cross architecture, "" for bytecode only; `options`: the section named like the target."""
+    """`native`: mpy-cross architecture, "" for bytecode only; `options`: the section named like
+    the target.
+    """
 
     name: str
     description: str
@@ -34,7 +36,9 @@ def names(folder: Path = BOARDS) -> list[str]:
 
 
 def load(name: str, folder: Path = BOARDS) -> Board:
-    """Read `boards/<name>/board.toml`; raises `UserError` that names the file, the line and the key."""
+    """Read `boards/<name>/board.toml`; raises `UserError` that names the file, the line and the
+    key.
+    """
     if name not in names(folder):
         raise UserError(
             f"unknown board {name!r}, known are: {', '.join(names(folder)) or '(none)'}"
@@ -46,7 +50,8 @@ def load(name: str, folder: Path = BOARDS) -> Board:
             if section not in _KEYS:
                 known = ", ".join(f"[{name}]" for name in _KEYS if name)
                 raise UserError(
-                    f"{path}:{line_of(path, section)}: unknown section [{section}], known are {known}"
+                    f"{path}:{line_of(path, section)}: "
+                    f"unknown section [{section}], known are {known}"
                 )
             for key, inner in value.items():
                 _check(path, section, key, inner)

@@ -1,46 +1,48 @@
 """The command line `python -m host_tools ...`: every room brings its own commands.
 
-To add one, write `def register(app: typer.Typer) -> None` and name its module in ROOMS; a module without it brings the
-`typer.Typer` that is named like its room. Commands raise `UserError` (a
-line for people, exit status 2) or `Failed` (1); what else they raise is a defect and shows a traceback.
+To add one, write `def register(app: typer.Typer) -> None` and name command and module in ROOMS; a
+module without it brings the `typer.Typer` that is named like the command. Commands raise
+`UserError` (a line for people, exit status 2) or `Failed` (1); what else they raise is a defect
+and shows a traceback.
 """
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import typer
 
 from host_tools.errors import UserError
 
-ROOMS = (
-    "host_tools.wake",
-    "host_tools.lab.commands",
-    "host_tools.capture.commands",
-    "host_tools.demo.commands",
-    "host_tools.bench.commands",
-    "host_tools.targets.commands",
-    "host_tools.console_command",
-)
+ROOMS = {
+    "board": "host_tools.targets.commands",
+    "console": "host_tools.console_command",
+    "wake": "host_tools.wake",
+    "lab": "host_tools.lab.commands",
+    "capture": "host_tools.capture.commands",
+    "demo": "host_tools.demo.commands",
+    "bench": "host_tools.bench.commands",
+    "id-table": "host_tools.id_table",
+}
 HELP = """The lab around esp-cwmp: boards, servers, captures.
 
+\b
 Examples:
-
-  python flash.py --board unix --config site.toml     build, flash and start a board
-
-  python -m host_tools board list                     boards that run on this machine
-
-  python -m host_tools console /dev/pts/3             its serial console (Ctrl-] leaves)
-
-  python -m host_tools board reset unix --state out/unix
+  python flash.py --board unix --config site.toml   build, flash and start a board
+  python -m host_tools board list                   the boards that run here
+  python -m host_tools console /dev/pts/3           a serial console, Ctrl-] leaves
+  python -m host_tools COMMAND --help               more about one command
 
 Exit status: 0 done, 1 tried and failed, 2 asked for something that cannot be.
 """
 
 
-def make_app(rooms: Sequence[str] = ROOMS) -> typer.Typer:
-    """Build the app. A room that is not there is left out; one that is there and broken raises."""
+def make_app(rooms: Mapping[str, str] = ROOMS, wanted: str = "") -> typer.Typer:
+    """Build the app, for the command `wanted` alone when it is one: the others need not be loaded.
+
+    A room that is not there is left out; one that is there and broken raises.
+    """
     app = typer.Typer(
         help=HELP,
         no_args_is_help=True,
@@ -49,14 +51,13 @@ def make_app(rooms: Sequence[str] = ROOMS) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(help=HELP)(lambda: None)
-    for room in rooms:
-        if not _exists(room):
+    for name, room in rooms.items():
+        if (wanted in rooms and wanted != name) or not _exists(room):
             continue
         module = importlib.import_module(room)
         if hasattr(module, "register"):
             module.register(app)
         else:
-            name = room.split(".")[-2]
             app.add_typer(getattr(module, name), name=name)
     return app
 
@@ -73,7 +74,9 @@ def _exists(module: str) -> bool:
 
 
 def run(app: Callable[[], object]) -> int:
-    """Run a typer app (or any callable) and return the exit status; `UserError` becomes its one line."""
+    """Run a typer app (or any callable) and return the exit status; `UserError` becomes its one
+    line.
+    """
     try:
         app()
     except UserError as error:
@@ -90,4 +93,4 @@ def run(app: Callable[[], object]) -> int:
 
 
 def main() -> int:
-    return run(make_app())
+    return run(make_app(wanted=sys.argv[1] if len(sys.argv) > 1 else ""))

@@ -1,7 +1,9 @@
-"""An interactive serial console over any pyserial URL: raw keys, colours by log level, host times, a log file.
+"""An interactive serial console over any pyserial URL: raw keys, colours by log level, host
+times, a log file.
 
-Ctrl-] leaves; every other key, Ctrl-C too, goes to the board. With standard input that is not a terminal (a pipe, CI)
-lines are sent as they come, and the console leaves when the board has been quiet for a moment after the last one.
+Ctrl-] leaves; every other key, Ctrl-C too, goes to the board. With standard input that is not a
+terminal (a pipe, CI) lines are sent as they come, and the console leaves when the board has been
+quiet for a moment after the last one.
 """
 
 import contextlib
@@ -56,7 +58,7 @@ def explain(url: str, error: serial.SerialException) -> str:
         return "busy, another program has it open (a console, mpremote, a test run)"
     if number in (errno.EACCES, errno.EPERM):
         group = group_of(url)
-        return f"no permission; be a member of its group: sudo usermod -aG {group} $USER, then log in again"
+        return f"no permission: sudo usermod -aG {group} $USER, then log in again"
     if number == errno.ECONNREFUSED:
         return "nobody listens there"
     return re.sub(r"^\[Errno \d+\] ", "", str(error))
@@ -72,7 +74,8 @@ def group_of(path: str) -> str:
 class Printer:
     """Put board output on a terminal: a time before each line, a colour for its level.
 
-    Text appears at once, but the first characters of a line wait until they tell whether it is a log line.
+    Text appears at once, but the first characters of a line wait until they tell whether it is a
+    log line.
     """
 
     def __init__(self, out: TextIO, *, timestamps: bool, colour: bool, log: TextIO | None) -> None:
@@ -136,7 +139,9 @@ def run(
     colour: bool = True,
     baud: int = 115200,
 ) -> int:
-    """Run the console until Ctrl-], the end of piped input, or the end of the port; return the exit status."""
+    """Run the console until Ctrl-], the end of piped input, or the end of the port; return the
+    exit status.
+    """
     port = open_port(url, baud)
     interactive = sys.stdin.isatty()
     colour = colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ

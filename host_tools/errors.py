@@ -4,7 +4,8 @@
 class UserError(Exception):
     """Something the user can put right; its text is one clear line, printed without a traceback.
 
-    `status` is the exit status of the command: 2 when what was asked for is wrong (an option, a file, a name).
+    `status` is the exit status of the command: 2 when what was asked for is wrong (an option, a
+    file, a name).
     """
 
     status = 2

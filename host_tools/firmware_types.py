@@ -1,8 +1,9 @@
-"""Check the firmware's types against the MicroPython stubs: `python -m host_tools.firmware_types`.
+"""Check the firmware's types against the MicroPython stubs: `python -m
+host_tools.firmware_types`.
 
-pyright does the work, with firmware/pyrightconfig.json. What it cannot know is left out here, in one place, rather than
-by comments on the board: names that MicroPython has and the stubs lack, and attributes that start as None, which only
-an annotation could declare.
+pyright does the work, with firmware/pyrightconfig.json. What it cannot know is left out here, in
+one place, rather than by comments on the board: names that MicroPython has and the stubs lack,
+and attributes that start as None, which only an annotation could declare.
 """
 
 import json
@@ -26,7 +27,9 @@ def known(message: str) -> bool:
         return True
     return any(
         message.startswith(f'"{name}" is not a known attribute of module "{module}"')
-        or (message.startswith(f'"{name}" is unknown import symbol') and not module.startswith("."))
+        or (
+            message.startswith(f'"{name}" is unknown import symbol') and not module.startswith(".")
+        )
         for module, names in MISSING_IN_STUBS.items()
         for name in names
     )

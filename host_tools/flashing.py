@@ -21,7 +21,9 @@ DEFAULT_STATE = Path("out")
 
 @dataclass(frozen=True)
 class Flashed:
-    """`banner`: what the firmware said of itself; `size`: bytes of the image; `removed`: stale files."""
+    """`banner`: what the firmware said of itself; `size`: bytes of the image; `removed`: stale
+    files.
+    """
 
     target: Target
     port: str
@@ -50,7 +52,9 @@ def target_for(
 def flash(
     target: Target, content: image.Image, *, erase: bool = False, timeout: float = 20.0
 ) -> Flashed:
-    """Install the image, power up and wait for the firmware's banner; raises `Failed` with the board's last words."""
+    """Install the image, power up and wait for the firmware's banner; raises `Failed` with the
+    board's last words.
+    """
     removed = target.install(content.files, erase=erase)
     since = target.log_position()
     port = target.start()
@@ -95,8 +99,9 @@ def command(
 
     Flashing again replaces the code and the configuration, and keeps what the device remembers.
 
+    \b
+    Examples:
       python flash.py --board unix --config site.toml
-
       python flash.py --board unix --config site.toml --state out/second --monitor
     """
     chosen = boards.load(board)

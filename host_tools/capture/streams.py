@@ -62,18 +62,17 @@ class Direction:
             self.base = data[0].seq if data else 0
         highest: int | None = None
         pieces: list[tuple[int, int, Segment]] = []
+        seen: set[tuple[int, int]] = set()
         for index, segment in enumerate(self.segments):
             if not segment.length:
                 continue
             offset = self.offset(segment)
             if highest is not None and offset < highest:
-                seen_before = any(
-                    offset >= at and offset + segment.length <= at + other.length
-                    for at, _, other in pieces
-                )
-                self.retransmitted += seen_before
-                self.out_of_order += not seen_before
+                repeated = (offset, segment.length) in seen
+                self.retransmitted += repeated
+                self.out_of_order += not repeated
             highest = max(highest or 0, offset + segment.length)
+            seen.add((offset, segment.length))
             pieces.append((offset, index, segment))
         for offset, _, segment in sorted(pieces, key=lambda piece: piece[:2]):
             self._add(offset, segment)

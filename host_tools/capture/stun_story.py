@@ -100,13 +100,18 @@ class _Teller:
         sources = list(dict.fromkeys(datagram.src for datagram in transaction.sends))
         inside, outside = self._sides(transaction, sources)
         request = transaction.request
-        cpe = self._cpe(request, inside, outside, transaction.sends[0].dst)
+        sends = transaction.sends
+        server = next(datagram.dst for datagram in sends if datagram.src == inside)
+        cpe = self._cpe(request, inside, outside, server)
+        beyond = next((datagram.dst for datagram in sends if datagram.src == outside), server)
+        if cpe and beyond != server:
+            cpe.server_outside = beyond
         exchange = StunExchange(
             transaction.identifier.hex(),
-            transaction.sends[0].time_ns,
+            sends[0].time_ns,
             inside,
             outside,
-            transaction.sends[0].dst,
+            server,
             cpe.name if cpe else None,
             sum(datagram.src == sources[0] for datagram in transaction.sends),
             request.has(stun.CONNECTION_REQUEST_BINDING),

@@ -14,6 +14,7 @@ _MAX_TEXT = 256
 _KEYS = re.compile(rb"(?:^|[?&\s])(ts|id|un|cn|sig)=")
 _REQUEST_LINE = re.compile(rb"[A-Za-z]{2,12} \S*(?: HTTP/\d|$)")
 _HEADER = re.compile(rb"([!#-'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n|$)")
 _AUTHORITY = re.compile(
     rb"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=:]|%[0-9A-Fa-f]{2})*@)?"
     rb"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::(\d*))?"
@@ -105,8 +106,10 @@ def _request_line(parsed: Parsed, line: bytes) -> None:
         parsed.add("UCR-07", "lenient", "path / instead of an empty one")
     if not question:
         parsed.add("UCR-02", "wrong", "no query")
-    if b"#" in query:
-        parsed.add("UCR-02", "wrong", "fragment in the URI")
+    if b"#" in query:  # an ACS that does not encode un may send one
+        parsed.add("UCR-02", "lenient", "a bare # in the query")
+    if re.search(rb"[\x00-\x1f\x7f]", uri):
+        parsed.add("UCR-02", "wrong", "control characters in the URI")
     if not any(check.id == "UCR-02" and check.mark == "wrong" for check in parsed.checks):
         parsed.add("UCR-02", "ok", "GET, absolute http URI, HTTP/1.1, empty path")
     _query(parsed, query)
@@ -152,6 +155,8 @@ def _query(parsed: Parsed, query: bytes) -> None:
 def _headers(parsed: Parsed, line: bytes, newline: bytes, rest: bytes) -> None:
     found = re.search(rb"(?:^|\n)\r?\n", rest)
     head, body = (rest[: found.start()], rest[found.end() :]) if found else (rest, b"")
+    if _CONTROL.search(head):
+        parsed.add("UCR-01", "wrong", "control characters in the headers")
     names: dict[str, list[bytes]] = {}
     for text in head.split(b"\n"):
         text = text.removesuffix(b"\r")

@@ -5,7 +5,7 @@ import random
 import re
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ class Lab:
     cpe_port: int
     acs_password: str
     stun_password: str
+    log_from: int = 0  # where this run begins in the serial log, which older ones may have begun
 
     @property
     def acs_url(self) -> str:
@@ -71,6 +72,11 @@ class Lab:
     def acs_username(self) -> str:
         return "cpe"
 
+    @property
+    def said(self) -> str:
+        """Everything that the board has said."""
+        return self.target.said(self.log_from)
+
     async def build(self) -> image.Image:
         """Compile the firmware for the board."""
         return await asyncio.to_thread(image.build, boards.load("unix"), self.site)
@@ -87,11 +93,28 @@ class Lab:
         since = self.target.log_position()
         with open_port(self.target.port) as port:
             port.write(f"{command}\r".encode())
-            shape = rf"(?sm){re.escape(command)}\n(.*?)^(ok|error: [^\n]*)$"
+            # Not from its echo on: a log line may come in the middle of that.
+            shape = r"(?s)\A(.*?)^(ok|error: [^\n]*)$"
             answer = self.target.wait_line(shape, since, timeout)
         if answer[2] != "ok":
             raise Failed(f"console: {command}: {answer[2]}")
         return str(answer[1]).splitlines()
+
+    async def follow_serial(self, heard: Callable[[str], None]) -> None:
+        """Hand on what the board says, line by line, until cancelled; then the rest of it."""
+        shown = 0
+        try:
+            while True:
+                await asyncio.sleep(0.02)
+                shown = self._new_lines(shown, heard)
+        finally:
+            self._new_lines(shown, heard)
+
+    def _new_lines(self, shown: int, heard: Callable[[str], None]) -> int:
+        whole = self.said.split("\n")[:-1]
+        for line in whole[shown:]:
+            heard(line)
+        return len(whole)
 
     def counts(self, status: list[str]) -> dict[str, int]:
         """The CPE's own count of UDP Connection Requests by verdict, from its `status` lines."""
@@ -148,5 +171,15 @@ async def _start(stack: AsyncExitStack, recorder: Recorder, target: UnixTarget) 
     )
     await stack.enter_async_context(acs)
     tap = await stack.enter_async_context(TcpTap((HOST, 0), (HOST, acs.port), recorder))
-    port = free_udp_port()
-    return Lab(recorder, stun, nat, acs, tap, target, port, acs_password, stun_password)
+    return Lab(
+        recorder,
+        stun,
+        nat,
+        acs,
+        tap,
+        target,
+        free_udp_port(),
+        acs_password,
+        stun_password,
+        target.log_position(),
+    )

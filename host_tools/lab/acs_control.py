@@ -185,6 +185,8 @@ class Control:
             raise UserError(f"ring: {error}") from error
         self._echo(f"ring {ring.copies} copies to {ring.to[0]}:{ring.to[1]} ts={ring.ts}")
         inform = await ring.woken(self._wait)
+        # A ring right behind it would be folded into this session (UCR-34), and wait in vain.
+        await ring.session(self._wait)
         return f"woken after {(inform.first_try_ns - ring.sent_at) / 1e6:.1f} ms"
 
     async def _sessions(self, words: list[str]) -> str:

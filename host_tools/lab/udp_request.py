@@ -18,8 +18,14 @@ MAX_DATAGRAM = 1472  # what one unfragmented Ethernet frame carries; the CPE rea
 
 _DIGITS = re.compile(rb"[0-9]{1,20}")
 _SIGNATURE = re.compile(rb"[0-9A-Fa-f]{40}")
-_AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
-_HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# RFC 3986 without userinfo, which no http URI has (RFC 7230 2.7.1); a port is looked at for its range only.
+_AUTHORITY = re.compile(
+    rb"(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::0*([0-9]{0,5}))?"
+)
+_NOT_IN_URI = re.compile(rb"[\x00-\x20\x7f]")
+_NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_HEADER = re.compile(rb"([^\x00-\x20\x7f:]+):([^\x00-\x08\x0a-\x1f]*)")
+_ZERO = re.compile(rb"[ \t]*0+[ \t]*")
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,8 @@ def parse(datagram: bytes) -> Parsed:
     values: dict[bytes, bytes] = {}
     for pair in query.split(b"&"):
         key, _, value = pair.partition(b"=")
+        if _NO_ESCAPE.search(value):
+            lenient.append("a % that starts no escape")
         if key.decode("ascii", "replace") not in KEYS:
             continue
         if key in values:
@@ -204,8 +212,11 @@ def parse(datagram: bytes) -> Parsed:
         raise ValueError("ts and id are 1 to 20 decimal digits")
     if not _SIGNATURE.fullmatch(sig):
         raise ValueError("sig is 40 hex digits")
-    if len(_decode(un)) > 256 or len(cn) > 256:
-        raise ValueError("un or cn longer than 256 bytes")
+    for what, text in (("un", un), ("cn", cn)):
+        if not text:
+            raise ValueError(f"{what} is empty")
+        if len(_decode(text)) > 256:
+            raise ValueError(f"{what} is longer than 256 bytes")
     return Parsed(ts, number, un, cn, sig, authority, tuple(lenient))
 
 
@@ -233,11 +244,14 @@ def verify(datagram: bytes, username: str, password: str, strict: bool = False) 
 def _readings(request: Parsed, strict: bool) -> Iterator[tuple[bytes, bytes]]:
     """Yield (username, signed text) by each way senders are known to encode (UCR-13)."""
     front = request.ts + request.id
-    un, cn = _decode(request.un), _decode(request.cn)
-    yield un, front + un + cn
+    sent = front + request.un + request.cn
     if not strict:
-        yield request.un, front + request.un + request.cn
-        yield un, front + request.un + request.cn
+        yield request.un, sent
+    if not _NO_ESCAPE.search(request.un + b"&" + request.cn):  # else nobody meant it to be decoded
+        un = _decode(request.un)
+        yield un, front + un + _decode(request.cn)
+        if not strict:
+            yield un, sent
 
 
 def _decode(value: bytes) -> bytes:
@@ -245,22 +259,15 @@ def _decode(value: bytes) -> bytes:
 
 
 def _request_line(datagram: bytes, lenient: list[str]) -> tuple[bytes, bytes, bytes]:
-    end = datagram.find(b"\n")
-    if end < 0:
-        line = datagram
-        lenient.append("no line end")
-    else:
-        line = datagram[: end + 1]
-        if not line.endswith(b"\r\n"):
-            lenient.append("LF line ends")
-    parts = line.rstrip(b"\r\n").split(b" ")
+    line, mark, _ = datagram.partition(b"\n")
+    parts = _without_cr(line, mark, lenient).split(b" ")
     if len(parts) != 3 or parts[0] != b"GET" or parts[2] != b"HTTP/1.1":
         raise ValueError("not a GET request of HTTP/1.1")
     uri = parts[1]
-    if not uri.startswith((b"http://", b"HTTP://")):
+    if not uri.startswith((b"http://", b"HTTP://")) or _NOT_IN_URI.search(uri):
         raise ValueError("not an absolute http URI")
-    front, mark, query = uri[7:].partition(b"?")
-    if not mark:
+    front, question, query = uri[7:].partition(b"?")
+    if not question:
         raise ValueError("no query")
     authority, slash, path = front.partition(b"/")
     if path:
@@ -268,9 +275,9 @@ def _request_line(datagram: bytes, lenient: list[str]) -> tuple[bytes, bytes, by
     if slash:
         lenient.append("path '/'")
     match = _AUTHORITY.fullmatch(authority)
-    if not match or (match[1] and not 0 < int(match[1]) < 65536):
+    if not match or int(match[1] or 0) > 65535:
         raise ValueError("bad authority")
-    return line, authority, query
+    return line + mark, authority, query
 
 
 def _headers(rest: bytes, lenient: list[str]) -> None:
@@ -278,18 +285,30 @@ def _headers(rest: bytes, lenient: list[str]) -> None:
     seen: set[bytes] = set()
     while rest:
         line, mark, rest = rest.partition(b"\n")
-        line = line.removesuffix(b"\r")
+        line = _without_cr(line, mark, lenient)
         if mark and not line:
             if rest:
                 raise ValueError("a body")
             break
-        name, colon, value = line.partition(b":")
-        if not colon or not _HEADER_NAME.fullmatch(name):
+        header = _HEADER.fullmatch(line)
+        if not header:
             raise ValueError("bad header line")
-        seen.add(name.lower())
-        if name.lower() == b"content-length" and value.strip() != b"0":
+        name = header[1].lower()
+        seen.add(name)
+        if name == b"content-length" and not _ZERO.fullmatch(header[2]):
             raise ValueError("a body announced")
     else:
         lenient.append("no blank line")
     if b"host" not in seen:
         lenient.append("no Host")
+
+
+def _without_cr(line: bytes, mark: bytes, lenient: list[str]) -> bytes:
+    """Return the line without its CR; `mark` is the LF that ended it, if one did."""
+    if not mark:
+        lenient.append("no line end")
+    elif line.endswith(b"\r"):
+        return line[:-1]
+    else:
+        lenient.append("LF line ends")
+    return line

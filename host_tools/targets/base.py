@@ -1,7 +1,9 @@
-"""What every target is to the tools and tests: a thing with a serial port that can be flashed, reset and switched off.
+"""What every target is to the tools and tests: a thing with a serial port that can be flashed,
+reset and switched off.
 
-A target is made by its kind's class; `start()` returns a serial URL that pyserial's `serial_for_url` takes. What a
-kind cannot do is missing from `capabilities`, and asking for it raises `UserError`.
+A target is made by its kind's class; `start()` returns a serial URL that pyserial's
+`serial_for_url` takes. What a kind cannot do is missing from `capabilities`, and asking for it
+raises `UserError`.
 """
 
 import re
@@ -12,9 +14,9 @@ from pathlib import Path
 
 from host_tools.errors import Failed, UserError
 
-# reset: restart from the host; power_cut: take the power away mid-write; network: reaches the host's loopback or lab;
-# netns: may live in a network namespace of its own; filesystem: the host can read and write the flash directly;
-# detached: lives on after the command that started it.
+# reset: restart from the host; power_cut: take the power away mid-write; network: reaches the
+# host's loopback or lab; netns: may live in a network namespace of its own; filesystem: the host
+# can read and write the flash directly; detached: lives on after the command that started it.
 CAPABILITIES = frozenset(
     {"reset", "power_cut", "network", "netns", "filesystem", "detached", "esptool"}
 )
@@ -41,7 +43,9 @@ class Target(ABC):
 
     @abstractmethod
     def install(self, files: Mapping[str, bytes], *, erase: bool = False) -> list[str]:
-        """Put an image (path -> content) on the board and return the stale files removed; the program is stopped."""
+        """Put an image (path -> content) on the board and return the stale files removed; the
+        program is stopped.
+        """
 
     @abstractmethod
     def start(self) -> str:
@@ -69,26 +73,23 @@ class Target(ABC):
     def wait_line(
         self, pattern: str, since: int, timeout: float = 20.0, fatal: str = ""
     ) -> re.Match[str]:
-        """Wait for a line in the log, from position `since`, that `pattern` is found in; return the match.
+        """Wait for a line in the log, from position `since`, that `pattern` is found in; return
+        the match.
 
-        Reading the log leaves the serial port to whoever has it open. Raises `Failed` with the last lines said when
-        time is up, or at once when a line matches `fatal`.
+        Reading the log leaves the serial port to whoever has it open. Raises `Failed` with the
+        last lines said when time is up, or at once when a line matches `fatal`.
         """
-        wanted = re.compile(pattern, re.MULTILINE)
+        reader = LogReader(self, since)
         deadline = time.monotonic() + timeout
         while True:
-            said = self.said(since)
-            match = wanted.search(said)
+            match = reader.look(pattern)
             if match:
                 return match
+            said = self.said(since)
             stuck = bool(fatal) and re.search(fatal, said, re.MULTILINE) is not None
             if stuck or time.monotonic() > deadline:
                 last = [line for line in said.splitlines() if line.strip()][-12:]
-                why = (
-                    "the board did not start"
-                    if stuck
-                    else f"nothing like {pattern!r} in {timeout:g} s"
-                )
+                why = "the board did not start" if stuck else f"no {pattern!r} in {timeout:g} s"
                 raise Failed("\n  ".join([f"{why}; it said last:", *(last or ["(nothing)"])]))
             time.sleep(0.01)
 
@@ -100,3 +101,38 @@ class Target(ABC):
             file.seek(since)
             text = file.read().decode("ascii", "replace")
         return re.sub(r"(?m)^\d{4}-\d\d-\d\dT[\d:.]+ ", "", text)
+
+
+class LogReader:
+    """Looks for lines in a target's log, each after the one found last. `at`: position reached."""
+
+    def __init__(self, target: Target, at: int = 0) -> None:
+        self.at = at
+        self._target = target
+        self._unfinished = ""
+        self._since = 0.0
+
+    def look(self, pattern: str) -> re.Match[str] | None:
+        """Return the next match of `pattern` and move behind its line; None when there is none.
+
+        A line that has not ended, such as a prompt, counts once it has not grown for 50 ms.
+        """
+        if self._target.log_position() < self.at:
+            self.at = 0  # a new log file has begun
+        said = self._target.said(self.at)
+        match = re.search(pattern, said, re.MULTILINE)
+        if match is None:
+            return None
+        if "\n" not in said[match.end() :]:
+            now = time.monotonic()
+            if said != self._unfinished:
+                self._unfinished, self._since = said, now
+            if now - self._since < 0.05:
+                return None
+        lines = said.count("\n", 0, match.end()) + 1  # the log has times besides what was said
+        with self._target.log_path.open("rb") as file:
+            file.seek(self.at)
+            for _ in range(lines):
+                file.readline()
+            self.at = file.tell()
+        return match

@@ -17,7 +17,8 @@ StateFolder = Annotated[
 ]
 
 app = typer.Typer(
-    help="Start, stop and reset boards.\n\nExample: python -m host_tools board power-cut unix --state out/unix",
+    help="Start, stop and reset boards.\n\n"
+    "Example: python -m host_tools board power-cut unix --state out/unix",
     no_args_is_help=True,
 )
 

@@ -1,7 +1,8 @@
-"""The unix target: the MicroPython unix port on a PTY, with a folder as its flash (the pump does the work).
+"""The unix target: the MicroPython unix port on a PTY, with a folder as its flash (the pump does
+the work).
 
-The board may live as long as the process that made it (tests), or go on by itself (`detached`, what `flash.py` and
-`board start` do): then any later process finds it by its state folder.
+The board may live as long as the process that made it (tests), or go on by itself (`detached`,
+what `flash.py` and `board start` do): then any later process finds it by its state folder.
 """
 
 import json
@@ -28,7 +29,9 @@ SHADOWS = ("cwmp", "cwmp.py", "cwmp.mpy", "lib/cwmp.py", "lib/cwmp.mpy", "main.m
 
 
 def find_interpreter(wanted: str | None = None) -> str:
-    """Return the path of the MicroPython interpreter: `wanted`, else $MICROPYTHON, else beside Python, else PATH."""
+    """Return the path of the MicroPython interpreter: `wanted`, else $MICROPYTHON, else beside
+    Python, else PATH.
+    """
     named = wanted or os.environ.get("MICROPYTHON")
     if named:
         found = shutil.which(named)
@@ -40,13 +43,15 @@ def find_interpreter(wanted: str | None = None) -> str:
     found = str(beside) if beside.exists() else shutil.which("micropython")
     if not found:
         raise UserError(
-            "no MicroPython interpreter: run `make venv`, or build the unix port and set MICROPYTHON to its path"
+            "no MicroPython interpreter: run `make venv`, or set MICROPYTHON to the unix port"
         )
     return found
 
 
 class UnixTarget(Target):
-    """A board made of the unix port. See `Target`; `flash` is the folder the board sees as its file system."""
+    """A board made of the unix port. See `Target`; `flash` is the folder the board sees as its
+    file system.
+    """
 
     kind = "unix"
     capabilities = frozenset({"reset", "power_cut", "network", "netns", "filesystem", "detached"})
@@ -169,7 +174,9 @@ class UnixTarget(Target):
         return self.control("status")
 
     def control(self, command: str) -> dict[str, Any]:
-        """Send one command to the pump and return its answer; raises `UserError` when no board runs here."""
+        """Send one command to the pump and return its answer; raises `UserError` when no board
+        runs here.
+        """
         try:
             with (
                 control_address(self.state) as address,
@@ -182,18 +189,21 @@ class UnixTarget(Target):
                     answer: dict[str, Any] = json.loads(file.readline())
         except (FileNotFoundError, NotADirectoryError, ConnectionError, json.JSONDecodeError):
             raise UserError(
-                f"no board runs in {self.state} (python -m host_tools board start unix --state {self.state})"
+                f"no board runs in {self.state}"
+                f" (python -m host_tools board start unix --state {self.state})"
             ) from None
         if "error" in answer:
             raise Failed(str(answer["error"]))
         return answer
 
     def install(self, files: Mapping[str, bytes], *, erase: bool = False) -> list[str]:
-        """See `Target.install`. The board's records and files of other owners stay unless `erase`.
+        """See `Target.install`. The board's records and files of other owners stay unless
+        `erase`.
 
-        The list of what was installed, `image.json`, goes first and comes back last: an interrupted
-        installation leaves no list, and the next one is complete whatever it finds.
+        The list of what was installed, `image.json`, goes first and comes back last: an
+        interrupted installation leaves no list, and the next one is complete whatever it finds.
         """
+        find_interpreter(self._interpreter)  # what nobody can run is not installed
         if self.running:
             self.control("power-off")
         removed: list[str] = []

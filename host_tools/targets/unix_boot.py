@@ -1,10 +1,13 @@
-"""What the unix port runs at power-up, so that it boots as a board does: boot.py, main.py, then the prompt."""
+"""What the unix port runs at power-up, to boot as a board does: boot.py, main.py, then the
+prompt.
+"""
 
 from pathlib import Path
 
-# Runs in __main__, so that the names of main.py are there to look at after Ctrl-C. First the one thing that a board has
-# and this port lacks: machine.reset(). A main.py that ends with SystemExit leaves MicroPython, as on a board; any other
-# end gives the prompt. READY, which nobody gets to see, says that Ctrl-C interrupts from now on; keys wait until then.
+# Runs in __main__, so that the names of main.py are there to look at after Ctrl-C. First the one
+# thing that a board has and this port lacks: machine.reset(). A main.py that ends with SystemExit
+# leaves MicroPython, as on a board; any other end gives the prompt. READY, which nobody gets to
+# see, says that Ctrl-C interrupts from now on; keys wait until then.
 READY = b"\x16"
 _LAUNCH_FIRST = """\
 def _():
@@ -32,7 +35,7 @@ except SystemExit:
 
 
 def script(flash: Path, main: bool) -> str:
-    """Return the program for the interpreter; `main=False` leaves main.py out, as a soft reset in the raw REPL does."""
+    """Return the program for the interpreter; `main=False`: a soft reset in the raw REPL."""
     parts = [_LAUNCH_FIRST]
     if (flash / "boot.py").exists():
         parts.append(_LAUNCH_BOOT)

@@ -1,8 +1,8 @@
-"""The process that keeps a unix-port board alive: one steady serial port, over any number of boots.
+"""The process that keeps a unix-port board alive: one serial port over any number of boots.
 
-The interpreter runs on a PTY of its own, the user holds another one; this process pumps bytes between the two,
-writes the log and starts the interpreter again when it ends. It needs only the standard library, so that a board is up in
-some ten milliseconds. The state folder holds:
+The interpreter runs on a PTY of its own, the user holds another one; this process pumps bytes
+between the two, writes the log and starts the interpreter again when it ends. It needs only the
+standard library, so that a board is up in some ten milliseconds. The state folder holds:
 
     flash/       the board's file system, the interpreter's working directory
     serial.log   every line of output with the host's time
@@ -10,8 +10,9 @@ some ten milliseconds. The state folder holds:
     control      the socket that takes one command and answers one line of JSON
     lock         held while a pump serves this folder
 
-How the interpreter ends decides what comes next: status 0 is a soft reset (Ctrl-D), 3 a reset of the chip, anything
-else a crash, after which the chip resets too. Ctrl-C that ends the interpreter rather than the program gives a prompt.
+How the interpreter ends decides what comes next: status 0 is a soft reset (Ctrl-D), 3 a reset of
+the chip, anything else a crash, after which the chip resets too. Ctrl-C that ends the interpreter
+rather than the program gives a prompt.
 """
 
 import argparse
@@ -43,15 +44,12 @@ from host_tools.targets.unix_wires import (
 )
 
 RESET_STATUS = 3
-CRASH_DELAY = 0.3  # a board's ROM and bootloader take about as long; it also keeps a crash loop from eating the host
+CRASH_DELAY = 0.3  # about what a board's ROM takes; a crash loop does not eat the host
 CTRL_C_TIME = 2.0  # an interpreter that ends so soon after Ctrl-C was ended by it
-BACKLOG = (
-    256 * 1024
-)  # bytes an attached but slow reader may lag behind before the oldest are dropped
-UNREAD = (
-    2048  # bytes put before a program that does not read them; a full tty would keep Ctrl-C out
-)
-
+BACKLOG = 256 * 1024  # bytes a slow reader may lag behind before the oldest are dropped
+NO_FLUSH = 0.3  # seconds after which a visitor who has not flushed the port will not do so
+KEYS = 4096  # bytes typed that are kept for a program that does not read them now
+UNREAD = 2048  # bytes given to a program that does not read: a full tty would keep Ctrl-C out
 _FLUSHED = 1  # TIOCPKT_FLUSHREAD
 
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
@@ -59,7 +57,7 @@ FRIENDLY_PROMPT = b"\r\n>>> "
 
 
 class Pump:
-    """One board: the user's port, the interpreter of the moment, the log and the control socket."""
+    """One board: the user's port, the interpreter of the moment, the log, the control socket."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
@@ -87,7 +85,8 @@ class Pump:
         self.stopping = False
         self.boot_at: float | None = None
         self.boot_main = True
-        self.to_raw = False  # a soft reset in the raw REPL goes back there: output is held until it has arrived
+        # A soft reset in the raw REPL goes back there; output is held until it has arrived.
+        self.to_raw = False
         self.held = b""
         self.ready = self.raw_repl = False
         self.tail = b""
@@ -145,7 +144,9 @@ class Pump:
             self.log.note(reason)
 
     def bury(self) -> int:
-        """Take what the board wrote before it went, give its console back and return the exit status."""
+        """Take what the board wrote before it went, give its console back and return the exit
+        status.
+        """
         assert self.child is not None
         status = self.child.wait()
         while select.select([self.board], [], [], 0)[0] and self.from_board():
@@ -200,7 +201,8 @@ class Pump:
         if not self.ready and unix_boot.READY in data:
             self.ready = True
             data = data.replace(unix_boot.READY, b"", 1)
-        # A board's console ends lines with CR LF whoever wrote them; the unix port leaves that to the terminal.
+        # A board's console ends lines with CR LF whoever wrote them; the unix port leaves that to
+        # the terminal.
         data = re.sub(rb"(?<!\r)\n", b"\r\n", self.last_byte + data)[len(self.last_byte) :]
         self.last_byte = data[-1:] if data[-1:] == b"\r" else b""
         self.tail = (self.tail + data)[-256:]
@@ -214,7 +216,9 @@ class Pump:
         return True
 
     def return_to_raw(self, data: bytes) -> bytes:
-        """Hold back the friendly banner and ask for the raw REPL; return what the user gets to see."""
+        """Hold back the friendly banner and ask for the raw REPL; return what the user gets to
+        see.
+        """
         asked = FRIENDLY_PROMPT in self.held
         self.held += data
         if not asked and FRIENDLY_PROMPT in self.held:
@@ -229,7 +233,7 @@ class Pump:
         return shown
 
     def from_user(self) -> None:
-        """Take in what the user typed; in packet mode a byte that says what it is stands before it."""
+        """Take in what the user typed; in packet mode a byte that says what it is comes first."""
         try:
             data = os.read(self.user, 4096)
         except OSError:
@@ -241,7 +245,9 @@ class Pump:
         self.to_board += data[1:]
 
     def blocked(self) -> bool:
-        """Tell whether a program leaves its input unread. At a prompt (no ISIG) every byte is taken."""
+        """Tell whether a program leaves its input unread. At a prompt (no ISIG) every byte is
+        taken.
+        """
         if not termios.tcgetattr(self.board)[3] & termios.ISIG:
             return False
         unread = array.array("i", [0])
@@ -249,7 +255,9 @@ class Pump:
         return unread[0] >= UNREAD
 
     def feed_board(self) -> None:
-        """Write to the interpreter. Ctrl-C gets through even when a program never reads its input."""
+        """Write to the interpreter. Ctrl-C gets through even when a program never reads its
+        input.
+        """
         last_ctrl_c = self.to_board.rfind(b"\x03")
         if last_ctrl_c >= 0:
             self.ctrl_c_at = time.monotonic()
@@ -265,7 +273,8 @@ class Pump:
             del self.to_board[:written]
 
     def receive_visitors(self, now: float) -> None:
-        """Keep what the board says for the first visitor; later, what nobody is there to read is gone, as on a wire.
+        """Keep what the board says for the first visitor; later, what nobody is there to read is
+        gone, as on a wire.
 
         Who comes gets nothing before the flush that pyserial does last when it opens a port.
         """
@@ -344,7 +353,7 @@ class Pump:
         self.cut("stopped")
 
     def wait(self, now: float) -> tuple[list[int], list[int]]:
-        """Sleep until there is something to do; return the readable and the writable descriptors."""
+        """Sleep until there is something to do; return the readable and writable descriptors."""
         readable = [self.user, self.control.fileno()]
         readable += [self.visitors.fd] if self.visitors.fd >= 0 else []
         readable += [sys.stdin.fileno()] if self.options.child else []

@@ -1,4 +1,4 @@
-"""What the pump of a unix-port board holds in its hands: two PTYs, who is looking, the log and the control socket."""
+"""What the pump of a unix-port board holds: two PTYs, who is looking, the log, the socket."""
 
 import contextlib
 import ctypes
@@ -18,7 +18,7 @@ _UNPRINTABLE = re.compile(rb"[^\t\n\x1b -~]")
 
 @contextlib.contextmanager
 def control_address(state: Path) -> Iterator[str]:
-    """Give the address of the control socket, short enough for any state folder (sun_path holds 108 bytes)."""
+    """Give the control socket's address, short however long the path (108 bytes are allowed)."""
     path = str(state / "control")
     if len(os.fsencode(path)) < 100 or not sys.platform.startswith("linux"):
         yield path
@@ -31,7 +31,7 @@ def control_address(state: Path) -> Iterator[str]:
 
 
 class Visitors:
-    """Count who has the user's port open, by inotify; where that is missing somebody always does."""
+    """Count who has the user's port open, by inotify; without it somebody always does."""
 
     def __init__(self, path: str) -> None:
         self.count = 0
@@ -68,7 +68,10 @@ class Visitors:
 
 
 class SerialLog:
-    """Append output to `serial.log`, each line behind the host's time; start a new file at 8 MiB, keep one old one."""
+    """Append output to `serial.log`, each line behind the host's time.
+
+    At 8 MiB a new file begins; one old one is kept.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -110,7 +113,7 @@ def set_user_side(slave: int) -> None:
 
 
 def set_board_side(slave: int) -> None:
-    """Bytes arrive singly and without echo; Ctrl-C is the only one that means something, and throws away no output."""
+    """Bytes arrive singly and without echo; only Ctrl-C means something, and drops no output."""
     mode = termios.tcgetattr(slave)
     mode[0] &= ~(termios.ICRNL | termios.IXON | termios.ISTRIP | termios.INLCR | termios.IGNCR)
     mode[1] &= ~termios.OPOST

@@ -194,3 +194,16 @@ class Scene:
         tcp.data(False, answer(status="204 No Content"))
         tcp.close()
         return tcp
+
+
+def good_wake(path: Path) -> None:
+    """Keepalives through a NAT, three copies of one request, a session with a challenge."""
+    with Scene(path) as scene:
+        scene.bind()
+        scene.bind(change=True)
+        scene.at += 30_000
+        scene.bind()
+        scene.at += 1000
+        scene.ring(datagram(signed()), copies=3)
+        scene.at += 10
+        scene.session("6 CONNECTION REQUEST", challenge=True)

@@ -100,7 +100,7 @@ def test_ucr_01_one_request_without_a_body():
         (b"203.0.113.9:40123?", b"?"),
         (b"?ts", b"ts"),
         (b"&cn", b"& cn"),
-        (b" HTTP", b"#top HTTP"),
+        (b"&cn", b"\t&cn"),
     ],
 )
 def test_ucr_02_request_line(old, new):
@@ -358,3 +358,15 @@ def test_anything_sent_to_the_primary_port_is_judged(tmp_path, payload):
     (request,) = explain.story(path, PASSWORD).requests
     assert request.verdict == "malformed"
     assert (request.target, request.inside_target) == (PUBLIC, CPE)
+
+
+@pytest.mark.parametrize("line", [b"no header", b"Host : x", b"X-A: a\0b", b"X-A: a\rb", b": x"])
+def test_ucr_01_headers_are_http(line):
+    assert "wrong" in marks(GOOD[:-2] + line + b"\r\n\r\n", "UCR-01")
+    assert marks(GOOD[:-2] + b"X-A: \xe9 b\t\r\n\r\n", "UCR-01") == {"ok"}
+
+
+def test_x4_a_bare_hash_in_a_username_that_is_not_encoded(tmp_path):
+    payload = datagram(signed(username="cpe#1"))
+    assert marks(payload, "UCR-02", username="cpe#1") == {"lenient", "ok"}
+    assert verdicts(tmp_path, [payload], username="cpe#1") == ["accepted"]

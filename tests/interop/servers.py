@@ -10,14 +10,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from host_tools.lab import stun_codec as codec
+from host_tools.lab.netns import Namespace
 from host_tools.lab.stun_codec import Address
 
 HOST, ALTERNATE_HOST = "127.0.0.1", "127.0.0.2"
@@ -59,13 +60,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def stund() -> Iterator[RunningServer]:
-    """Vovida's stund (two addresses, two ports)."""
+def stund(
+    hosts: tuple[str, str] = (HOST, ALTERNATE_HOST), namespace: Namespace | None = None
+) -> Iterator[RunningServer]:
+    """Vovida's stund (two addresses, two ports); in a `namespace` that has the `hosts`."""
     program = require("stund", "stun-server")
-    port, other = free_port(), free_port()
-    arguments = ["-h", HOST, "-a", ALTERNATE_HOST, "-p", str(port), "-o", str(other)]
-    server = RunningServer("stund", (HOST, port), (ALTERNATE_HOST, other))
-    with _running([program, *arguments], server):
+    host, alternate = hosts
+    port, other = (free_port(), free_port()) if namespace is None else (3478, 3479)
+    arguments = ["-h", host, "-a", alternate, "-p", str(port), "-o", str(other)]
+    server = RunningServer("stund", (host, port), (alternate, other))
+    with _running([program, *arguments], server, namespace):
         yield server
 
 
@@ -97,13 +101,20 @@ def coturn(*options: str) -> Iterator[RunningServer]:
 
 
 @contextmanager
-def _running(argv: list[str], server: RunningServer) -> Iterator[None]:
+def _running(
+    argv: list[str], server: RunningServer, namespace: Namespace | None = None
+) -> Iterator[None]:
+    popen: Callable[..., subprocess.Popen[bytes]] = (
+        subprocess.Popen if namespace is None else namespace.popen
+    )
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
+        process = popen(
             argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=Path("/")
         )
         try:
-            if not _answers(server.address, process):
+            with nullcontext() if namespace is None else namespace.entered():
+                answers = _answers(server.address, process)
+            if not answers:
                 output.seek(0)
                 tail = output.read()[-2000:].decode(errors="replace")
                 raise RuntimeError(f"{server.name} does not answer on {server.address}:\n{tail}")

@@ -26,7 +26,11 @@ from host_tools.lab.stun import StunServer
 from host_tools.lab.stun_client import BINDING, StunClient
 from host_tools.lab.stun_codec import Address, AttributeType, change_request_value
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("kernel_nat_allowed")]
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.netns,
+    pytest.mark.usefixtures("kernel_nat_allowed"),
+]
 
 EI, AD, APD = Behaviour
 

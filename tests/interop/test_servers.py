@@ -14,7 +14,7 @@ from host_tools.lab.stun_client import BINDING, CHANGE, StunClient, new_id
 from host_tools.lab.stun_codec import Address, AttributeType
 from tests.interop.servers import ALTERNATE_HOST, RunningServer, require
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.interop]
 
 USER = (AttributeType.USERNAME, b"cpe-0001")
 DATA = Path(__file__).resolve().parent.parent / "data"

@@ -538,6 +538,20 @@ def test_stun_61_b10_nothing_is_reported_before_an_answer_came():
     assert bench.binding.reported == ("192.168.1.7:7547", False)
 
 
+def test_stun_61_no_public_address_is_news_only_after_a_failure():
+    bench = Bench(enable=False)
+    assert bench.changes == [("192.168.1.7:7547", False)]
+    bench.answer = lambda request: None
+    bench.configure(enable=True)
+    bench.run(9000)
+    assert len(bench.changes) == 1
+    bench.run(1000)
+    assert bench.changes[1:] == [("", False)]
+    bench.answer = bench.success
+    bench.run(60000)
+    assert bench.changes[2:] == [("198.51.100.9:40001", True)]
+
+
 def test_stun_62_parameters_change_before_anybody_is_told():
     bench = Bench()
     seen = []

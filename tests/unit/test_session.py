@@ -368,3 +368,13 @@ def test_cwmp_25_one_session_reports_what_came_before_it_the_next_one_the_rest()
     text = text_of(device.session().begin())
     assert events_in(text) == [("4 VALUE CHANGE", ""), ("6 CONNECTION REQUEST", "")]
     assert ("Device.DeviceInfo.ProvisioningCode", "string", "b") in values_of(text)
+
+
+def test_cwmp_30_an_inform_lists_at_least_one_event():
+    device = known()
+    device.events.delivered([("1 BOOT", "")])
+    session = device.session()
+    message = session.begin()
+    assert events_in(text_of(message)) == [("X 020000 SESSION", "")]
+    received(session, inform_response())
+    assert session.inform_accepted and device.events.for_inform() == []

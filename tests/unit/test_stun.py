@@ -172,6 +172,20 @@ def test_stun_06_mandatory_and_optional():
         raises(stun.StunError, stun.parse, response((code, b"1234"), MAPPED), 40)
 
 
+def test_stun_07_of_equal_attributes_the_first_counts():
+    other = unhex("0001d431cb007199")
+    for code, name in ((0x0001, "mapped"), (0x0020, "xor_mapped"), (0x8020, "xor_mapped_draft")):
+        once = response((code, MAPPED[1]))
+        for second in (other, b"\0"):
+            twice = response((code, MAPPED[1]), (code, second))
+            found = getattr(stun.parse(twice, len(twice)), name)
+            assert found == getattr(stun.parse(once, len(once)), name) is not None, name
+    twice = response((9, b"\0\0\4\1"), (9, b"\0\0\4\x14"), kind=0x0111)
+    assert stun.parse(twice, len(twice)).error == 401
+    twice = response((0x000A, b"\0\2"), (0x000A, b"\0\3"), kind=0x0111)
+    assert stun.parse(twice, len(twice)).unknown == [2]
+
+
 def test_stun_07_b11_malformed_is_an_error_and_nothing_else():
     good = response(MAPPED, (0x0009, b"\x00\x00\x04\x01No"), (0x0008, bytes(20)))
     for i in range(20, len(good)):

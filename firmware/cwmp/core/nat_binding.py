@@ -61,6 +61,7 @@ class NatBinding:
         self._log = log
         self.state = OFF
         self.local = None
+        self._told = ("", False)  # what `changed` was last called for
         self.server = None  # (host, port) as configured; the host may be a name
         self.mapped = None  # the public address of the last answer
         self.lifetime = None  # seconds, set by lifetime discovery (STUN-53)
@@ -124,7 +125,6 @@ class NatBinding:
         )
         if wanted == current:
             return False
-        before = self.reported
         self.server, self.local = server, local
         self._username, self._password = username, password
         self._hmac = HmacSha1(password.encode()) if password else None
@@ -134,9 +134,16 @@ class NatBinding:
         self.failure, self.failures = "", 0
         self.state = RESOLVING if enable else OFF
         self._deadline = now if enable else None
-        if self.reported != before:
-            self._changed()
+        if not enable:
+            # The local address is true at once; that there is no public one is news only when the
+            # server did not answer, or every new setting would be reported twice.
+            self._tell()
         return True
+
+    def _tell(self):
+        if self.reported != self._told:
+            self._told = self.reported
+            self._changed()
 
     # What is reported (STUN-60, STUN-61).
 
@@ -259,6 +266,8 @@ class NatBinding:
         self.failure = reason
         self.failures += 1
         self.counts["failures"] += 1
+        if self.mapped is None:
+            self._tell()
         if delay is None:
             delay = max(self.period * 1000, _RETRY_MIN)
             delay += delay * self._random(1)[0] // 2550
@@ -323,7 +332,7 @@ class NatBinding:
                     " was={}:{}".format(was[0], was[1]) if was else "",
                 ),
             )
-            self._changed()
+            self._tell()
             # At once (STUN-12); a NAT that maps every datagram anew must not make us a flood
             # (STUN-36).
             if self._announced < _IMMEDIATE:

@@ -32,6 +32,7 @@ _LIMIT = const(
 )  # an answer up to this many bytes has a Content-Length, a longer one is streamed
 _RESENDS = const(3)  # of one request that is answered with fault 8005
 _URL = "Device.ManagementServer.URL"
+_OUI = "Device.DeviceInfo.ManufacturerOUI"
 
 
 class SessionError(Exception):
@@ -107,6 +108,10 @@ class Session:
     def begin(self):
         """-> the Inform. What it lists stays the same when the ACS wants it again."""
         self._informed = self.events.for_inform()
+        if not self._informed:
+            # The console asked, or a session broke off behind its Inform: an Inform lists one event
+            # at least (CWMP-30), and a vendor's own is the only one that claims nothing.
+            self._informed = [(f"X {self.model.value(_OUI)} SESSION", "")]
         self._names = self.notification.for_inform()
         prepared = self._prepared
         if prepared and not self._names and prepared.fits(self._informed, self._retry_count):

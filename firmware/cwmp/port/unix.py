@@ -20,6 +20,10 @@ class UnixPort(Port):
                 return file.read()
         except OSError:
             pass
+        try:
+            os.mkdir(self.folder)
+        except OSError:
+            pass  # it is there, or writing says what is wrong
         made = "".join(["{:02X}".format(byte) for byte in os.urandom(6)])
         with open(path + ".new", "w") as file:
             file.write(made)

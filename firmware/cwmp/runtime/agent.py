@@ -45,7 +45,7 @@ class Agent:
         self.log = log
         self.now = clock.now
         self.store = Store(port.folder, log)
-        self.model = DataModel(DEVICE2, self._identified(site), self._getters(), log)
+        self.model = DataModel(DEVICE2, site, self._getters(), log)
         self.notification = Notification(self.model)
         self.events = EventQueue(self.notification, log)
         limits = site["connection_request"]
@@ -75,13 +75,7 @@ class Agent:
         self._counted = [0] * len(gate.NAMES)
         self._restore()
 
-    # Identity and dynamic values
-
-    def _identified(self, site):
-        device = dict(site["device"])
-        if not device["serial_number"]:
-            device["serial_number"] = self.port.unique_id()
-        return dict(site, device=device)
+    # Dynamic values
 
     def _getters(self):
         return {

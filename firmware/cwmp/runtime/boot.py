@@ -26,19 +26,20 @@ def main():
     port.prompt_after_exit()
     clock = Clock()
     log = Log(clock)
-    version = "{}.{}.{}".format(*sys.implementation.version[:3])
-    log(
-        "I", "boot", "start version={} board={} micropython={}".format(VERSION, port.name, version)
-    )
-    agent = None
+    agent = site = wrong = None
     try:
-        site = _site()
+        site = _site(port)
+    except ValueError as error:
+        wrong = error
+    _banner(log, port, site)
+    if site is None:
+        text = 'config file={} error="{}"; mend it and flash again'
+        log("E", "boot", text.format(SITE, wrong))
+        return
+    try:
         log.set_level(site["log"]["level"])
         agent = Agent(port, site, clock, log)
         asyncio.run(_run(agent))
-    except _Unusable as error:
-        text = 'config file={} error="{}"; mend it and flash again'
-        log("E", "boot", text.format(SITE, error))
     except KeyboardInterrupt:
         log("I", "boot", "stopped; Ctrl-D starts again")
     except OSError as error:
@@ -57,9 +58,16 @@ def main():
         gc.collect()
 
 
-class _Unusable(Exception):
-    # The site's configuration cannot be used; the text says why.
-    pass
+def _banner(log, port, site):
+    # What flash.py waits for: the device's identity is in it unless the configuration is broken.
+    text = "start version={} board={} micropython={}.{}.{}".format(
+        VERSION, port.name, *sys.implementation.version[:3]
+    )
+    if site:
+        device = site["device"]
+        names = ("oui", "product_class", "serial_number")
+        text += " id=" + "-".join([device[name] for name in names])
+    log("I", "boot", text)
 
 
 async def _run(agent):
@@ -70,17 +78,21 @@ async def _run(agent):
         console.cancel()
 
 
-def _site():
-    # Its table is of no use afterwards: what it takes in memory is given back.
+def _site(port):
+    # The checked configuration; ValueError says why it cannot be used. The table of settings is of
+    # no use afterwards: what it takes in memory is given back.
     from ..core import settings  # noqa: PLC0415
 
     try:
         with open(SITE) as file:
-            return settings.load(json.load(file), settings.NETWORKS[BoardPort.network])
+            site = settings.load(json.load(file), settings.NETWORKS[port.network])
     except OSError:
-        raise _Unusable("it is missing")
-    except ValueError as error:
-        raise _Unusable(str(error) or "it is no JSON")
+        raise ValueError("it is missing")
+    except MemoryError:
+        raise ValueError("it does not fit into memory")
     finally:
         del sys.modules["cwmp.core.settings"]
         delattr(core, "settings")
+    if not site["device"]["serial_number"]:
+        site["device"]["serial_number"] = port.unique_id()
+    return site

@@ -28,6 +28,7 @@ class Console:
             if code == 3:  # a raw terminal hands Ctrl-C on as a character
                 raise KeyboardInterrupt
             if code in (10, 13):
+                self._agent.log.typed = ""
                 if line:
                     sys.stdout.write("\r\n")
                     self._run(line)
@@ -39,6 +40,7 @@ class Console:
             elif 32 <= code < 127 and len(line) < _LINE:
                 line += chr(code)
                 sys.stdout.write(chr(code))
+            self._agent.log.typed = line
 
     def _run(self, line):
         if self._execute is None:

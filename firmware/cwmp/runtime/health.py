@@ -68,8 +68,11 @@ def status(agent, now):
         now // 1000,
     )
     yield "acs       {}".format(model.value("Device.ManagementServer.URL") or "(none)")
+    able = model.value("Device.ManagementServer.URL") and agent.gate.enabled
     yield "session   {}; {} done, {} failed".format(
-        agent.schedule.why(now), agent.sessions_done, agent.sessions_failed
+        agent.schedule.why(now) if able else "none can start",
+        agent.sessions_done,
+        agent.sessions_failed,
     )
     for line in binding(agent, now):
         yield line

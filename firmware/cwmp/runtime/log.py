@@ -33,6 +33,7 @@ class Log:
         self._kept = [""] * _KEPT
         self._next = 0
         self._held = None
+        self.typed = ""  # what somebody is typing: a log line does not begin behind it
         self.set_level(level)
 
     def set_level(self, level):
@@ -46,7 +47,7 @@ class Log:
         self._kept[self._next] = line
         self._next = (self._next + 1) % _KEPT
         if self._held is None:
-            write(line)
+            self._write(line)
         else:
             self._held.append(line)
 
@@ -61,7 +62,14 @@ class Log:
         """Write what was kept back."""
         held, self._held = self._held, None
         for line in held or ():
-            write(line)
+            self._write(line)
+
+    def _write(self, line):
+        if self.typed:
+            write("")
+        write(line)
+        if self.typed:
+            sys.stdout.write(self.typed)
 
     def lines(self):
         """Return the last lines, oldest first."""

@@ -1,0 +1,240 @@
+"""A CPE under test with the servers it talks to: lab ACS, lab STUN server, serial console.
+
+Whatever a test does, at its end the ACS has seen no violation of the protocol, and the serial port no secret and no
+traceback.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host_tools.lab import rpc
+from host_tools.lab.acs import Acs
+from host_tools.lab.cpe import Cpe as KnownCpe
+from host_tools.lab.cpe import Inform, Session
+from host_tools.lab.provision import Provision
+from host_tools.lab.ring import Ring
+from host_tools.lab.rpc import Rpc
+from host_tools.lab.stun import StunServer
+from tests.targets import Cpe
+
+MS = "Device.ManagementServer."
+INFO = "Device.DeviceInfo."
+ADDRESS = MS + "UDPConnectionRequestAddress"
+ACS_USERNAME = "cpe-17"
+ACS_PASSWORD = "acs-Secret-4711"
+STUN_PASSWORD = "stun-Secret-0815"
+RING = "6 CONNECTION REQUEST"
+CHANGE = "4 VALUE CHANGE"
+
+MakeRig = Callable[..., Awaitable["Rig"]]
+
+
+class Rig:
+    """`board`: the CPE as its serial port shows it; `cpe`: the same as the ACS knows it."""
+
+    def __init__(
+        self, board: Cpe, site: dict[str, Any], acs: Acs, stun: StunServer, port: int
+    ) -> None:
+        self.board = board
+        self.site = site
+        self.acs = acs
+        self.stun = stun
+        self.port = port  # the primary port
+        self.acss = [acs]
+        self.secrets = {ACS_PASSWORD, STUN_PASSWORD}
+
+    @property
+    def cpe(self) -> KnownCpe:
+        return next(iter(self.acs.cpes.values()))
+
+    def provision(self, **more: Any) -> Provision:
+        """The usual set-up of a CPE, with `more` laid over it."""
+        return replace(credentials(self.acs, self.stun), **more)
+
+    async def start(self, banner: bool = True) -> None:
+        await asyncio.to_thread(self.board.start, banner=banner)
+
+    async def ready(self, timeout: float = 10.0) -> "Rig":
+        """Wait until the ACS can ring this CPE and nothing is going on; start it if need be."""
+        if not self.board.target.running:
+            await self.start()
+        cpe = await self.acs.wait_cpe(timeout)
+        async with asyncio.timeout(timeout):
+            while cpe.connection_request is None:
+                await asyncio.sleep(0.002)
+        binding = await self.stun.wait_binding(timeout, lambda binding: bool(binding.change_seen))
+        async with asyncio.timeout(timeout):
+            while cpe.parameters.get(ADDRESS) != "{}:{}".format(*binding.mapped):
+                await asyncio.sleep(0.002)
+        await self.idle(timeout)
+        return self
+
+    async def idle(self, timeout: float = 10.0) -> list[str]:
+        """Wait until no session runs or is due; return what `status` says then."""
+        async with asyncio.timeout(timeout):
+            while True:
+                said = await self.command("status")
+                running = any(cpe.session for acs in self.acss for cpe in acs.cpes.values())
+                if not running and any(line.startswith("session   idle") for line in said):
+                    return said
+                await asyncio.sleep(0.005)
+
+    async def command(self, line: str) -> list[str]:
+        """Type a command on the console and return what it says before `ok`."""
+        return await asyncio.to_thread(self.board.command, line)
+
+    async def set(self, name: str, value: object) -> None:
+        """Change a ManagementServer parameter on the device itself, as its own user would."""
+        await self.command(f"set {MS}{name} {value}")
+
+    async def get(self, name: str) -> str:
+        """The value of a parameter as the console shows it."""
+        said = await self.command(f"get {name}")
+        (line,) = [line for line in said if line.startswith(name + " = ")]
+        return line.partition(" = ")[2].rpartition("  (")[0]
+
+    async def wake(self, **options: Any) -> Session:
+        """Ring and return the session that it woke, when that has ended."""
+        ring = await self.acs.ring(self.cpe, **options)
+        return await ring.session()
+
+    async def call(self, *calls: Rpc) -> list[Any]:
+        """Queue RPCs, wake the CPE, return their results; a fault is returned, not raised."""
+        futures = [self.cpe.queue(call) for call in calls]
+        await self.wake()
+        return await asyncio.gather(*futures, return_exceptions=True)
+
+    async def ask(self, call: Rpc) -> Any:
+        """`call` for one RPC; its fault is raised."""
+        (result,) = await self.call(call)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    async def informed(self, event: str | None, since: int, timeout: float = 10.0) -> Inform:
+        """The first Inform with the event from index `since` on, when its session has ended."""
+        inform = await self.cpe.wait_inform(event, since, timeout)
+        await self.cpe.wait_session_end(inform.session, timeout)
+        return inform
+
+    async def power_cut(self, before_power: Callable[[], None] | None = None) -> None:
+        await asyncio.to_thread(self.board.power_cut, before_power)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self.board.stop)
+
+    def send(self, datagram: bytes) -> None:
+        """Send any datagram to the primary port, from the STUN server's socket."""
+        self.stun.send(datagram, ("127.0.0.1", self.port))
+
+    async def reboot(self) -> None:
+        """Restart by the console."""
+        await self.command("reboot")
+
+    async def new_acs(self, **options: Any) -> Acs:
+        """One more ACS, watched like the first."""
+        acs = Acs(username=ACS_USERNAME, password=ACS_PASSWORD, **options)
+        await acs.start()
+        self.acss.append(acs)
+        return acs
+
+    def check(self) -> None:
+        """What holds at the end of every test."""
+        for acs in self.acss:
+            assert acs.violations == [], [str(violation) for violation in acs.violations]
+        said = self.board.said()
+        known = {cpe.connection_request for acs in self.acss for cpe in acs.cpes.values()}
+        secrets = self.secrets | {one.password for one in known if one}
+        assert [secret for secret in secrets if secret in said] == []
+        assert "Traceback" not in said, said
+
+
+def free_port() -> int:
+    """A UDP port that nobody has on any address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("0.0.0.0", 0))
+        return int(probe.getsockname()[1])
+
+
+def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the sections of `more` laid over it."""
+    return {
+        section: {**base.get(section, {}), **more.get(section, {})} for section in {**base, **more}
+    }
+
+
+def credentials(acs: Acs, stun: StunServer) -> Provision:
+    """How a CPE is set up on first contact: credentials, the STUN server, short waits."""
+    return Provision(
+        stun_host=stun.address[0],
+        stun_port=stun.address[1],
+        minimum_keepalive=5,
+        maximum_keepalive=5,
+        more={"CWMPRetryMinimumWaitInterval": 1, "CWMPRetryIntervalMultiplier": 1000},
+    )
+
+
+@pytest.fixture
+async def make_rig(make_cpe: Callable[..., Cpe]) -> Any:
+    """Make rigs: `await make_rig(site={...}, provision={...} or None, acs={...}, stun={...})`.
+
+    Each argument lays its entries over what is usual. The CPE is not powered; `ready()` does it.
+    """
+    rigs: list[Rig] = []
+
+    async def make(
+        site: Mapping[str, Any] | None = None,
+        provision: Mapping[str, Any] | None = None,
+        acs: Mapping[str, Any] | None = None,
+        stun: Mapping[str, Any] | None = None,
+        provisioned: bool = True,
+    ) -> Rig:
+        server = StunServer(**(stun or {}))
+        await server.start()
+        manager = Acs(
+            **{
+                "username": ACS_USERNAME,
+                "password": ACS_PASSWORD,
+                "send_udp": server.send,
+                "reconnect_grace": 0.2,  # s: whether a session broke off is known that soon
+                **(acs or {}),
+            }
+        )
+        await manager.start()
+        port = free_port()
+        usual = {
+            "acs": {"url": manager.url, "username": ACS_USERNAME, "password": ACS_PASSWORD},
+            "connection_request": {"port": port, "limit_count": 1000},
+            "limits": {"freshness_write_s": 0},
+            "log": {"level": "D"},
+        }
+        whole = merged(usual, site or {})
+        rig = Rig(make_cpe(whole), whole, manager, server, port)
+        if provisioned:
+            manager.set_provision(rig.provision(**(provision or {})))
+        rigs.append(rig)
+        return rig
+
+    yield make
+    for rig in rigs:
+        await rig.stop()
+        for manager in rig.acss:
+            await manager.stop()
+        await rig.stun.stop()
+    for rig in rigs:
+        rig.check()
+
+
+@pytest.fixture
+async def rig(make_rig: MakeRig) -> Rig:
+    """A CPE that has met its ACS, has a binding, and waits to be rung."""
+    return await (await make_rig()).ready()
+
+
+__all__ = ["Path", "Ring", "Rig", "make_rig", "rig", "rpc"]

@@ -1,0 +1,444 @@
+"""The STUN client against a live server: what it sends, when it signs, what it reports (spec 1.2 to 1.7)."""
+
+import asyncio
+
+import pytest
+
+from host_tools.lab import rpc
+from host_tools.lab.nat import UserNat
+from host_tools.lab.stun_codec import AttributeType, Integrity
+from host_tools.lab.stun_faults import (
+    DemandIntegrity,
+    DemandIntegrityOnChange,
+    ErrorAnswer,
+    MissingResponseIntegrity,
+    PaddedOnly,
+    Rebound,
+    Silence,
+    UnpaddedOnly,
+    WrongResponseIntegrity,
+)
+from tests.conformance.rig import ADDRESS, CHANGE, MS, STUN_PASSWORD, MakeRig, Rig
+
+USER = {"stun_username": "stun-user-number-1", "stun_password": STUN_PASSWORD}
+KEYS = {"stun-user-number-1": STUN_PASSWORD}
+
+
+def of_change(request):
+    return request.is_change
+
+
+def kinds(rig: Rig) -> list[str]:
+    """The requests so far: plain or change, with + when signed."""
+    return [
+        ("change" if request.is_change else "plain") + ("+" if request.is_signed else "")
+        for request in rig.stun.log
+    ]
+
+
+async def test_stun_10_every_request_of_the_primary_port_carries_the_tag(rig: Rig):
+    await rig.set("STUNServerPort", rig.stun.address[1])
+    assert len(rig.stun.log) >= 2
+    for request in rig.stun.log:
+        assert request.source == ("127.0.0.1", rig.port)
+        tag = request.message.get(AttributeType.CONNECTION_REQUEST_BINDING)
+        assert tag == b"dslforum.org/TR-111 " and b"\xc0\x01\x00\x14" + tag in request.data
+        assert not request.is_probe
+        assert not request.message.has(AttributeType.CHANGE_REQUEST)
+
+
+async def test_stun_12_a_binding_is_announced_at_once_when_found_and_when_changed(
+    make_rig: MakeRig,
+):
+    rig = await make_rig()
+    # The server answers the announcement with another port: a change, found by the first announcement.
+    rig.stun.faults.add(Rebound(when="change"))
+    await rig.start()
+    await rig.stun.wait_request(of_change)
+    first = next(request for request in rig.stun.log if request.is_change)
+    await rig.stun.wait_request(of_change, since=first.number)
+    assert kinds(rig) == ["plain", "change", "change"]
+    for request in rig.stun.log:
+        empty = request.message.get(AttributeType.BINDING_CHANGE)
+        assert empty == (b"" if request.is_change else None)
+    changed = await rig.board.seen(r"binding: changed mapped=127.0.0.1:(\d+)")
+    assert int(changed[1]) == rig.port + 1
+    cpe = await rig.acs.wait_cpe()
+    await cpe.wait_parameter(ADDRESS, not_value=f"127.0.0.1:{rig.port}")
+    async with asyncio.timeout(5):
+        while cpe.parameters[ADDRESS] != f"127.0.0.1:{rig.port + 1}":
+            await asyncio.sleep(0.005)
+
+
+async def test_stun_13_14_username_in_every_request_padded_with_spaces(make_rig: MakeRig):
+    rig = await (await make_rig(provision=USER)).ready()
+    for request in rig.stun.log:
+        assert request.message.get(AttributeType.USERNAME) == b"stun-user-number-1  "
+        assert not request.is_signed
+
+
+async def test_stun_13_no_username_without_one_or_when_switched_off(make_rig: MakeRig):
+    without = await (await make_rig()).ready()
+    switched = await (
+        await make_rig(provision=USER, site={"stun": {"send_username": False}})
+    ).ready()
+    for request in [*without.stun.log, *switched.stun.log]:
+        assert not request.message.has(AttributeType.USERNAME)
+        assert not request.is_signed
+
+
+async def test_stun_20_off_until_enabled_and_anew_when_a_parameter_changes(make_rig: MakeRig):
+    rig = await make_rig(provision={"stun_enable": False})
+    await rig.start()
+    cpe = await rig.acs.wait_cpe()
+    await cpe.wait_session_end(1)
+    await rig.idle()
+    assert not rig.stun.log
+    await rig.set("STUNEnable", 1)
+    await rig.stun.wait_request(of_change)
+    for name, value in (
+        ("STUNUsername", "another"),
+        ("STUNPassword", "typed by its user"),
+        ("STUNMinimumKeepAlivePeriod", 6),
+        ("STUNMaximumKeepAlivePeriod", 60),
+        ("STUNServerAddress", "localhost"),
+    ):
+        before = rig.stun.received
+        await rig.set(name, value)
+        plain = await rig.stun.wait_request(lambda request: request.is_keepalive, since=before)
+        await rig.stun.wait_request(of_change, since=plain.number)
+    await rig.set("STUNEnable", 0)
+    await rig.idle()
+    before = rig.stun.received
+    await rig.set("STUNMinimumKeepAlivePeriod", 7)
+    await rig.idle()
+    assert rig.stun.received == before
+    assert "STUN is off" in (await rig.command("binding"))[0]
+
+
+async def test_stun_20_the_acs_url_supplies_the_server_and_its_change_restarts_discovery(
+    make_rig: MakeRig,
+):
+    rig = await (await make_rig(provision={"stun_host": ""})).ready()
+    other = await rig.new_acs(host="127.0.0.7")
+    before = rig.stun.received
+    await rig.ask(rpc.set_values({MS + "URL": other.url}))
+    await (await other.wait_cpe()).wait_session_end(1)
+    said = "\n".join(await rig.idle())
+    assert f"no STUN answer from 127.0.0.7:{rig.stun.address[1]}" in said
+    assert rig.stun.received == before  # that address has no server, and the old one is not asked
+
+
+async def test_stun_22_host_of_the_acs_url_and_the_default_port(make_rig: MakeRig):
+    rig = await make_rig(
+        provision={"stun_host": "", "stun_port": 0},
+        acs={"host": "127.0.0.9"},
+        stun={"host": "127.0.0.9", "port": 3478},
+    )
+    await rig.ready()
+    assert rig.stun.log[0].local == ("127.0.0.9", 3478)
+
+
+async def test_stun_22_b20_a_server_given_by_name(make_rig: MakeRig):
+    rig = await make_rig(provision={"stun_host": "localhost"})
+    rig.board.configure(with_url(rig, rig.acs.url.replace("127.0.0.1", "localhost")))
+    await rig.ready()
+    assert f"localhost:{rig.stun.address[1]}" in "\n".join(await rig.command("binding"))
+    assert (await rig.wake()).ok
+
+
+def with_url(rig: Rig, url: str) -> dict[str, object]:
+    site = rig.site
+    return {**site, "acs": {**site["acs"], "url": url}}
+
+
+async def test_stun_24_one_port_for_life(rig: Rig):
+    await rig.set("STUNMinimumKeepAlivePeriod", 6)
+    await rig.stun.wait_request(of_change, since=rig.stun.received)
+    since = rig.stun.received
+    await rig.power_cut()
+    await rig.stun.wait_request(of_change, since=since)
+    assert {request.source for request in rig.stun.log} == {("127.0.0.1", rig.port)}
+
+
+async def test_stun_30_integrity_only_after_a_401(make_rig: MakeRig):
+    rig = await make_rig(provision=USER, stun={"credentials": KEYS})
+    rig.stun.faults.add(DemandIntegrity())
+    await rig.ready()
+    assert kinds(rig) == ["plain", "plain+", "change", "change+"]
+    ids = [request.message.transaction_id for request in rig.stun.log]
+    assert len(set(ids)) == 4  # resent as a new transaction
+    assert all(request.verified for request in rig.stun.log if request.is_signed)
+
+
+async def test_stun_30_b10_a_401_without_credentials_is_a_failed_attempt(make_rig: MakeRig):
+    rig = await make_rig()
+    rig.stun.faults.add(DemandIntegrity())
+    await rig.start()
+    failed = await rig.board.seen(r'binding: failed reason="error 401(.*)" failures=1 retry_ms=')
+    assert "STUNUsername and STUNPassword" in failed[1]
+    assert kinds(rig) == ["plain"]
+    status = "\n".join(await rig.idle())
+    assert "NOT READY: no STUN answer from" in status and "STUNUsername" in status
+    assert await rig.get(ADDRESS) == ""  # no 0.0.0.0, no local port
+
+
+async def test_stun_31_a_401_on_binding_change_alone(make_rig: MakeRig):
+    rig = await make_rig(provision=USER, stun={"credentials": KEYS})
+    rig.stun.faults.add(DemandIntegrityOnChange())
+    await rig.ready()
+    assert kinds(rig) == ["plain", "change", "change+"]
+
+
+@pytest.mark.parametrize(
+    ("only", "first", "works"),
+    [
+        (PaddedOnly(), Integrity.UNPADDED, Integrity.PADDED),
+        (PaddedOnly(code=401), Integrity.UNPADDED, Integrity.PADDED),
+        (UnpaddedOnly(), None, Integrity.UNPADDED),
+    ],
+    ids=["padded", "padded-401", "unpadded"],
+)
+async def test_stun_33_other_variant_on_refusal_and_the_winner_is_remembered(
+    make_rig: MakeRig, only, first, works
+):
+    rig = await make_rig(provision=USER, stun={"credentials": KEYS})
+    rig.stun.faults.add(DemandIntegrity(), only)
+    await rig.ready()
+    signed = [request.verified for request in rig.stun.log if request.is_signed]
+    # One refusal at most, then the winner for the announcement too.
+    assert signed == ([{first}] if first else []) + [{works}, {works}]
+
+
+@pytest.mark.parametrize("wrong", [WrongResponseIntegrity, MissingResponseIntegrity])
+async def test_stun_34_an_answer_that_does_not_verify_is_as_if_never_received(
+    make_rig: MakeRig, wrong
+):
+    rig = await make_rig(provision=USER, stun={"credentials": KEYS})
+    rig.stun.faults.add(DemandIntegrity(), wrong(next=1))
+    await rig.ready()
+    assert kinds(rig)[:3] == ["plain", "plain+", "plain+"]
+    first, again = list(rig.stun.log)[1:3]
+    assert first.data == again.data  # a retransmission, no new transaction
+
+
+async def test_stun_35_36_errors_end_the_attempt_without_a_loop(make_rig: MakeRig):
+    for code in (400, 420, 500, 600):
+        rig = await make_rig(provision=USER)
+        rig.stun.faults.add(ErrorAnswer(code=code))
+        await rig.start()
+        await rig.board.seen(rf"binding: error code={code}")
+        await rig.idle()
+        assert kinds(rig) == ["plain"]
+        assert str(code) in "\n".join(await rig.command("status"))
+
+
+async def keepalives_and_a_port_only_rebinding(make_rig: MakeRig):
+    """Behind a NAT: two keepalives, the second of which finds another public port."""
+    nat = UserNat(preserve_port=False)
+    rig = await make_rig(provisioned=False)
+    async with nat:
+        alias = nat.alias(rig.stun.address)
+        rig.acs.set_provision(rig.provision(stun_host=alias[0], stun_port=alias[1]))
+        await rig.ready()
+        await through_the_nat(rig, nat)
+
+
+async def through_the_nat(rig: Rig, nat: UserNat):
+    mapped = rig.cpe.parameters[ADDRESS]
+    assert mapped == "{}:{}".format(*rig.stun.log[-1].source)
+    assert not mapped.endswith(f":{rig.port}")
+    assert await rig.get(MS + "NATDetected") == "1"
+    assert (await rig.wake()).ok  # from the STUN server's socket: a restricted NAT lets it in
+    found = rig.stun.received
+    plain = await rig.stun.wait_request(lambda request: True, timeout=9, since=found)
+    assert plain.is_keepalive and not plain.is_change
+    seen = len(rig.cpe.informs)
+    nat.rebind()
+    changed = await rig.informed(CHANGE, seen, timeout=9)
+    now = "{}:{}".format(*rig.stun.log[-1].source)
+    assert now != mapped and changed.parameters[ADDRESS] == now
+    assert changed.parameters[ADDRESS].partition(":")[0] == mapped.partition(":")[0]
+    assert (await rig.wake()).ok
+
+
+async def a_server_that_falls_silent(make_rig: MakeRig):
+    rig = await (await make_rig()).ready()
+    address = await rig.get(ADDRESS)
+    seen, sent = len(rig.cpe.informs), rig.stun.received
+    rig.stun.faults.add(Silence())
+    failed = await rig.board.seen(
+        r'binding: failed reason="timeout" failures=1 retry_ms=(\d+)', timeout=20
+    )
+    lost = [request for request in rig.stun.log if request.number > sent]
+    assert len(lost) == 9  # 0, 100, 300, ... 7900 ms
+    assert len({request.data for request in lost}) == 1
+    assert {request.source for request in lost} == {("127.0.0.1", rig.port)}
+    assert 30000 <= int(failed[1]) <= 33000
+    assert await rig.get(ADDRESS) == address and await rig.get(MS + "NATDetected") == "0"
+    status = "\n".join(await rig.idle())
+    assert "does not answer any more (timeout, 1 times): the binding may be gone" in status
+    assert len(rig.cpe.informs) == seen  # nothing is told: the last answer still stands
+    assert (await rig.wake()).ok  # and it may still hold
+
+
+async def a_server_that_never_answers(make_rig: MakeRig):
+    rig = await make_rig()
+    rig.stun.faults.add(Silence())
+    await rig.start()
+    cpe = await rig.acs.wait_cpe()
+    await cpe.wait_session_end(1)
+    await rig.stun.wait_request()
+    status = "\n".join(await rig.idle())
+    assert "NOT READY: no STUN answer from 127.0.0.1" in status
+    assert "waiting for the first answer" in status
+    assert await rig.get(ADDRESS) == ""
+    await rig.board.seen(r'binding: failed reason="timeout"', timeout=20)
+    assert "NOT READY: no STUN answer from 127.0.0.1" in "\n".join(await rig.command("status"))
+    assert await rig.get(ADDRESS) == "" and await rig.get(MS + "NATDetected") == "0"
+
+
+async def keepalives_of_an_exact_period(make_rig: MakeRig):
+    rig = await (await make_rig()).ready()  # minimum and maximum 5 s
+    found = rig.stun.received
+    for _ in range(2):
+        plain = await rig.stun.wait_request(timeout=9, since=rig.stun.received)
+        assert plain.is_keepalive
+    last = [request for request in rig.stun.log if request.number > found]
+    assert [request.is_keepalive for request in last] == [True, True]
+    assert len({request.message.transaction_id for request in last}) == 2
+    assert "mapped" not in rig.board.said().partition("announced mapped")[2].partition("\n")[2]
+
+
+async def test_stun_40_45_50_51_60_b10_b12_keepalives_a_rebinding_and_silence(make_rig: MakeRig):
+    """What takes its time, four devices side by side."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(keepalives_and_a_port_only_rebinding(make_rig))
+        group.create_task(a_server_that_falls_silent(make_rig))
+        group.create_task(a_server_that_never_answers(make_rig))
+        group.create_task(keepalives_of_an_exact_period(make_rig))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(120)
+async def test_stun_45_a_new_attempt_after_30_s_finds_the_server_again(make_rig: MakeRig):
+    rig = await make_rig()
+    rig.stun.faults.add(Silence())
+    await rig.start()
+    await rig.board.seen(r'binding: failed reason="timeout"', timeout=20)
+    rig.stun.faults.clear()
+    await rig.board.seen(r"binding: bound mapped=", timeout=60)
+    await rig.ready()
+    assert (await rig.wake()).ok
+
+
+async def test_stun_51_52_periods_that_are_used(rig: Rig):
+    for minimum, maximum, period in (
+        (30, -1, 30),
+        (0, -1, 30),
+        (10, 3, 5),
+        (60, 20, 20),
+        (1, -1, 5),
+        (7, 7, 7),
+        (8, 100, 8),
+    ):
+        values = {
+            MS + "STUNMinimumKeepAlivePeriod": minimum,
+            MS + "STUNMaximumKeepAlivePeriod": rpc.Typed(str(maximum), "int"),
+        }
+        await rig.ask(rpc.set_values(values))
+        await rig.idle()
+        assert f"keepalive={period} s" in (await rig.command("binding"))[0]
+
+
+async def test_stun_60_61_while_stun_is_off_the_local_address_is_reported_and_rung(
+    make_rig: MakeRig,
+):
+    rig = await make_rig(provision={"stun_enable": False})
+    await rig.start()
+    cpe = await rig.acs.wait_cpe()
+    await cpe.wait_session_end(1)
+    await rig.idle()
+    assert cpe.parameters[ADDRESS] == f"127.0.0.1:{rig.port}"
+    assert cpe.parameters[MS + "NATDetected"] in ("0", "false")
+    assert (await rig.wake()).ok
+    assert "wake      ready" in "\n".join(await rig.idle())
+
+
+async def test_stun_60_61_switching_stun_off_returns_to_the_local_address(make_rig: MakeRig):
+    rig = await make_rig()
+    rig.stun.faults.add(Rebound())
+    await rig.start()
+    cpe = await rig.acs.wait_cpe()
+    mapped = f"127.0.0.1:{rig.port + 1}"
+    async with asyncio.timeout(5):
+        while cpe.parameters.get(ADDRESS) != mapped or cpe.session:
+            await asyncio.sleep(0.005)
+    assert await rig.get(MS + "NATDetected") == "1"
+    seen = len(cpe.informs)
+    await rig.set("STUNEnable", 0)
+    inform = await rig.informed(CHANGE, seen)
+    assert inform.parameters[ADDRESS] == f"127.0.0.1:{rig.port}"
+    assert inform.parameters[MS + "NATDetected"] in ("0", "false")
+
+
+async def test_stun_62_told_with_the_new_value_and_only_when_asked(make_rig: MakeRig):
+    rig = await (await make_rig()).ready()
+    change = next(inform for inform in rig.cpe.informs if CHANGE in inform.codes)
+    assert change.parameters[ADDRESS] == f"127.0.0.1:{rig.port}"
+    await rig.ask(rpc.set_attributes({ADDRESS: 0, MS + "NATDetected": 0}))
+    await rig.idle()
+    seen = len(rig.cpe.informs)
+    rig.stun.faults.add(Rebound())
+    since = rig.stun.received
+    await rig.set("STUNMinimumKeepAlivePeriod", 6)
+    await rig.stun.wait_request(of_change, since=since)
+    await rig.idle()
+    assert await rig.get(ADDRESS) == f"127.0.0.1:{rig.port + 1}"
+    assert len(rig.cpe.informs) == seen
+
+
+async def test_stun_63_cwmp_62_throttle_delays_a_session_for_the_address_and_no_other(rig: Rig):
+    fault = (await rig.call(rpc.get_values(MS + "UDPConnectionRequestAddressNotificationLimit")))[
+        0
+    ]
+    assert fault.code == 9005  # Device:2 has the throttle instead
+    await rig.ask(rpc.set_values({MS + "DefaultActiveNotificationThrottle": 2}))
+    await rig.idle()
+    seen = len(rig.cpe.informs)
+    rig.stun.faults.add(Rebound())
+    since = rig.stun.received
+    await rig.set("STUNMinimumKeepAlivePeriod", 6)
+    await rig.stun.wait_request(of_change, since=since)
+    status = "\n".join(await rig.command("status"))
+    assert "s until a session for value change" in status
+    assert (await rig.wake(address=f"127.0.0.1:{rig.port}")).ok  # a ring is not held back
+    assert rig.cpe.informs[seen].codes == [CHANGE, "6 CONNECTION REQUEST"]
+    seen = len(rig.cpe.informs)
+    await rig.set("STUNMinimumKeepAlivePeriod", 5)  # the mapping is lost and found again
+    rig.stun.faults.clear()
+    inform = await rig.informed(CHANGE, seen)
+    assert inform.codes == [CHANGE]
+    ended = rig.cpe.sessions[-2].ended_ns
+    assert inform.first_byte_ns - ended >= 1_900_000_000
+
+
+async def test_b12_a_name_is_never_replaced_by_another_server(make_rig: MakeRig):
+    rig = await make_rig(provision={"stun_host": "127.0.0.33"})
+    await rig.start()
+    cpe = await rig.acs.wait_cpe()
+    await cpe.wait_session_end(1)
+    status = "\n".join(await rig.idle())
+    assert f"no STUN answer from 127.0.0.33:{rig.stun.address[1]}" in status
+    assert not rig.stun.log
+
+
+async def test_b21_a_server_that_cannot_be_sent_to_is_a_loss_like_any_other(make_rig: MakeRig):
+    rig = await make_rig(provision={"stun_host": "255.255.255.255"})
+    await rig.start()
+    await rig.board.seen(r"net: send-failed")
+    cpe = await rig.acs.wait_cpe()
+    await cpe.wait_session_end(1)
+    await rig.set("STUNServerAddress", "127.0.0.1")
+    await rig.ready()
+    assert (await rig.wake()).ok

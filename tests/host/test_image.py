@@ -1,0 +1,141 @@
+"""What an image holds: compiled code, main.py as source, the configuration, and the list."""
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from host_tools import boards, image
+from host_tools.errors import Failed
+from host_tools.targets.unix import UnixTarget, find_interpreter
+
+VIPER = """\
+import micropython
+
+
+@micropython.viper
+def total(data: ptr8, count: int) -> int:
+    value = 0
+    for at in range(count):
+        value += data[at]
+    return value
+
+
+def fail():
+    raise ValueError("here")
+"""
+
+
+@pytest.fixture
+def firmware(tmp_path: Path) -> Path:
+    """A small firmware: a package with a package in it, and main.py."""
+    root = tmp_path / "firmware"
+    (root / "cwmp" / "wire").mkdir(parents=True)
+    (root / "cwmp" / "__init__.py").write_text("VERSION = '7'\n")
+    (root / "cwmp" / "wire" / "__init__.py").write_text("")
+    (root / "cwmp" / "wire" / "scan.py").write_text(VIPER)
+    (root / "main.py").write_text("from cwmp import VERSION\nprint('version', VERSION)\n")
+    return root
+
+
+def board(native: str) -> boards.Board:
+    return boards.Board("unix", "for tests", "unix", native, {})
+
+
+def micropython(flash: Path, code: str) -> str:
+    done = subprocess.run(
+        [find_interpreter(), "-c", code],
+        cwd=flash,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MICROPYPATH": ".frozen:lib"},
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def test_image_has_mpy_for_modules_and_source_for_main(firmware: Path) -> None:
+    files = image.build(board("x64"), {"acs": {"url": "http://a/"}}, firmware).files
+    assert sorted(files) == [
+        "image.json",
+        "lib/cwmp/__init__.mpy",
+        "lib/cwmp/wire/__init__.mpy",
+        "lib/cwmp/wire/scan.mpy",
+        "main.py",
+        "site.json",
+    ]
+    assert files["lib/cwmp/wire/scan.mpy"][:2] == b"M\x06"
+    assert files["main.py"] == (firmware / "main.py").read_bytes()
+    assert json.loads(files["site.json"]) == {"acs": {"url": "http://a/"}}
+
+
+def test_image_list_has_the_digest_of_every_file(firmware: Path) -> None:
+    files = image.build(board("x64"), {}, firmware).files
+    listed = json.loads(files["image.json"])["files"]
+    assert listed == {
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in files.items()
+        if name != "image.json"
+    }
+
+
+def test_image_is_the_same_every_time(firmware: Path) -> None:
+    site = {"b": {"y": 1, "x": 2}, "a": {}}
+    assert image.build(board("x64"), site, firmware) == image.build(board("x64"), site, firmware)
+
+
+def test_with_site_changes_nothing_but_the_configuration(firmware: Path) -> None:
+    plain = image.build(board("x64"), None, firmware)
+    assert "site.json" not in plain.files
+    site = {"stun": {"enable": True}}
+    assert image.with_site(plain, site) == image.build(board("x64"), site, firmware)
+
+
+@pytest.mark.parametrize("native", ["x64", ""])
+def test_native_code_and_bytecode_run_alike(firmware: Path, tmp_path: Path, native: str) -> None:
+    target = UnixTarget(tmp_path / "board")
+    target.install(image.build(board(native), None, firmware).files)
+    code = "from cwmp.wire.scan import total; print(total(bytes((200, 100, 3)), 3))"
+    assert micropython(target.flash, code) == "303\n"
+
+
+def test_bytecode_image_has_no_native_code(firmware: Path) -> None:
+    name = "lib/cwmp/wire/scan.mpy"
+    native = image.build(board("x64"), None, firmware).files[name]
+    plain = image.build(board(""), None, firmware).files[name]
+    assert native[2] >> 2 != 0  # the architecture, in the third byte of the header
+    assert plain[2] >> 2 == 0
+
+
+def test_traceback_names_the_source_line(firmware: Path, tmp_path: Path) -> None:
+    target = UnixTarget(tmp_path / "board")
+    target.install(image.build(board(""), None, firmware).files)
+    said = micropython(target.flash, "from cwmp.wire.scan import fail; fail()")
+    assert 'File "cwmp/wire/scan.py", line 13, in fail' in said
+
+
+def test_syntax_error_is_one_line_with_file_and_line(firmware: Path) -> None:
+    (firmware / "cwmp" / "bad.py").write_text("x = 1\ndef broken(:\n    pass\n")
+    with pytest.raises(Failed) as caught:
+        image.build(board("x64"), None, firmware)
+    text = str(caught.value)
+    assert text.startswith("mpy-cross cannot compile ")
+    assert "bad.py" in text and "line 2" in text and "SyntaxError" in text
+    assert "\n" not in text
+
+
+def test_native_code_is_left_out_where_the_host_cannot_run_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(image.platform, "machine", lambda: "aarch64")
+    assert image.native_of(board("x64")) == ""
+    assert image.native_of(boards.Board("esp32", "", "serial", "xtensawin", {})) == "xtensawin"
+
+
+def test_firmware_of_this_tree_compiles_for_every_architecture_we_name() -> None:
+    for native in ("xtensawin", "rv32imc", ""):
+        chosen = boards.Board("other", "", "serial", native, {})
+        assert len(image.build(chosen, None).files) > 20

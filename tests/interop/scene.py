@@ -1,0 +1,177 @@
+"""The real firmware with the lab's ACS and any STUN server: what tests wait for and look at."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from typing import Any
+
+from host_tools.capture.tap import TcpTap
+from host_tools.lab import stun_codec as codec
+from host_tools.lab.acs import Acs
+from host_tools.lab.cpe import Cpe as Device
+from host_tools.lab.cpe import Inform
+from host_tools.lab.netns import OUTSIDE, KernelNat
+from host_tools.lab.provision import Provision
+from host_tools.lab.ring import Ring
+from host_tools.lab.stun import StunServer
+from host_tools.lab.stun_codec import Address, Message, MessageType
+from host_tools.lab.watch import Watch
+from host_tools.wake import split_address
+from tests.interop.servers import free_port
+from tests.targets import Cpe
+
+MakeCpe = Callable[..., Cpe]
+ADDRESS = "Device.ManagementServer.UDPConnectionRequestAddress"
+NAT_DETECTED = "Device.ManagementServer.NATDetected"
+RUNG = "6 CONNECTION REQUEST"
+CHANGED = "4 VALUE CHANGE"
+USER, PASSWORD = "cpe", "acs-password"
+
+
+class Scene:
+    """`board`: the CPE as its serial port shows it; `device`: the same CPE as the ACS knows it."""
+
+    def __init__(self, board: Cpe, acs: Acs, device: Device) -> None:
+        self.board, self.acs, self.device = board, acs, device
+
+    async def bound(self) -> Address:
+        """The public address of the next binding found, or changed, on the board."""
+        found = await self.board.seen(r"^I \d+ binding: (?:bound|changed) mapped=(\S+) nat=")
+        return split_address(found[1])
+
+    async def announced(self) -> Address:
+        """The address of the next BINDING-CHANGE that the STUN server has confirmed."""
+        found = await self.board.seen(r"^I \d+ binding: announced mapped=(\S+)$")
+        return split_address(found[1])
+
+    async def told(self, address: Address) -> Inform:
+        """The Inform that reports `address` as changed, once its session is over."""
+        at = 0
+        while True:
+            inform = await self.device.wait_inform(CHANGED, since=at)
+            at = self.device.informs.index(inform) + 1
+            if inform.parameters.get(ADDRESS) == shown(address):
+                await self.device.wait_session_end(inform.session)
+                return inform
+
+    async def settled(self) -> Address:
+        """The first binding: found, announced, reported, and nothing more under way."""
+        address = await self.bound()
+        assert await self.announced() == address
+        await self.told(address)
+        return address
+
+    async def ring(self, **options: Any) -> Ring:
+        return await self.acs.ring(self.device, **options)
+
+    async def wake(self, **options: Any) -> Ring:
+        """Ring, and wait for the end of the session which that causes."""
+        ring = await self.ring(**options)
+        session = await ring.session()
+        assert session.ok, session.reason
+        return ring
+
+    @property
+    def rung(self) -> int:
+        """How many Informs carried 6 CONNECTION REQUEST."""
+        return sum(RUNG in inform.codes for inform in self.device.informs)
+
+    async def command(self, line: str) -> list[str]:
+        return await asyncio.to_thread(self.board.command, line)
+
+    async def counts(self) -> dict[str, int]:
+        """What the board counted: STUN (`requests`, `answers`, ...) and the rings by verdict."""
+        text = "\n".join(await self.command("status"))
+        lines = re.findall(r"^(?:stun|requests) +((?:[\w-]+=\d+ ?)+)$", text, re.MULTILINE)
+        return {name: int(value) for name, value in re.findall(r"([\w-]+)=(\d+)", " ".join(lines))}
+
+    async def wakeable(self) -> str:
+        """What `status` says of being woken: "ready: ..." or "NOT READY: ..."."""
+        told = [line for line in await self.command("status") if line.startswith("wake ")]
+        return "\n".join(line.removeprefix("wake").strip() for line in told)
+
+
+class Tap:
+    """Every STUN message that crosses a user-space NAT, as the CPE sends and gets it."""
+
+    def __init__(self) -> None:
+        self.requests: list[Message] = []
+        self.answers: dict[bytes, Message] = {}
+        self._watch = Watch()
+
+    def udp(self, src: Address, dst: Address, payload: bytes, interface: str = "inside") -> None:
+        if interface != "inside" or payload[:1] > b"\1":
+            return
+        message = codec.parse(payload)
+        if message.message_type == MessageType.BINDING_REQUEST:
+            self.requests.append(message)
+        else:
+            self.answers[message.transaction_id] = message
+        self._watch.notify()
+
+    def answer(self, request: Message) -> Message | None:
+        return self.answers.get(request.transaction_id)
+
+    async def answered(self, count: int, timeout: float = 20.0) -> list[Message]:
+        """The answers to the first `count` transactions, in order."""
+
+        def look() -> list[Message] | None:
+            distinct = list(dict.fromkeys(request.transaction_id for request in self.requests))
+            found = [self.answers[tid] for tid in distinct[:count] if tid in self.answers]
+            return found if len(found) == count else None
+
+        return await self._watch.until(look, timeout, f"{count} answered STUN transactions")
+
+
+def shown(address: Address) -> str:
+    return f"{address[0]}:{address[1]}"
+
+
+@asynccontextmanager
+async def scene(
+    make_cpe: MakeCpe,
+    stun: Address,
+    *,
+    lab: StunServer | None = None,
+    nat: KernelNat | None = None,
+    tap: TcpTap | None = None,
+    transaction_id: str = "cookie",
+    **provision: Any,
+) -> AsyncIterator[Scene]:
+    """A CPE that an ACS sets up to use the STUN server at `stun`; powered up, first session over.
+
+    `lab`: that server, when it is the lab's; the ACS then rings from its socket. `nat`: the CPE
+    lives inside, the ACS outside. `tap`: a relay in front of the ACS, started here. Whatever the
+    CPE sends to the ACS is checked against the standard to the very end.
+    """
+    host = OUTSIDE if nat is not None else "127.0.0.1"
+    outside: AbstractContextManager[None] = nat.outside.entered() if nat else nullcontext()
+    acs = Acs(host, username=USER, password=PASSWORD, send_udp=lab.send if lab else None)
+    acs.set_provision(Provision(stun_host=stun[0], stun_port=stun[1], **provision))
+    with outside:
+        await acs.start()
+    url = acs.url
+    if tap is not None:
+        tap.target = (acs.host, acs.port)
+        tapped = await tap.start()
+        url = f"http://{shown(tapped)}/acs"
+    site = {
+        "acs": {"url": url, "username": USER, "password": PASSWORD},
+        "connection_request": {"port": free_port()},
+        "stun": {"transaction_id": transaction_id},
+        "log": {"level": "D"},
+    }
+    board = make_cpe(site, netns=nat.inside.name if nat else "")
+    try:
+        await asyncio.to_thread(board.start)
+        device = await acs.wait_cpe()
+        await device.wait_session_end(1)
+        yield Scene(board, acs, device)
+    finally:
+        await asyncio.to_thread(board.stop)
+        if tap is not None:
+            await tap.stop()
+        await acs.stop()
+    assert acs.violations == []
+    assert "Traceback" not in board.said()
