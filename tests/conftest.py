@@ -1,4 +1,6 @@
-"""Paths for every suite: the firmware's `wire` and `core` run under CPython with a small `micropython` module."""
+"""Paths for every suite: the firmware's `wire` and `core` run under CPython with a small
+`micropython` module.
+"""
 
 import sys
 from pathlib import Path

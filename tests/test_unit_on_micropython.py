@@ -31,7 +31,7 @@ def run(path: Path) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("path", "name"), cases())
+@pytest.mark.parametrize(("path", "name"), list(cases()))
 def test_unit(path: Path, name: str) -> None:
     output = run(path)
     assert f"ok {path.stem}.{name}\n" in output, output[-4000:]

@@ -47,7 +47,11 @@ def measure(rig: Rig) -> Iterator[Row]:
             "P4", f"rings answered at {rate:,}/s", answered, "rings", against, bound, at_least=True
         )
         yield Row(
-            "P4", f"keepalives answered at the first send, {rate:,}/s", keepalives, "answers", f"of {asked} asked"
+            "P4",
+            f"keepalives answered at the first send, {rate:,}/s",
+            keepalives,
+            "answers",
+            f"of {asked} asked",
         )
 
 

@@ -51,8 +51,8 @@ def markdown(rows: Sequence[Row]) -> str:
         "# Benchmarks",
         "",
         "Made by `make bench ARGS='--write docs/benchmarks.md'`. Every figure is a ratio of",
-        "medians or minima within one run on one machine, or a count; `host_tools/bench/` describes the",
-        "floors. Times of one run say nothing about another machine, ratios do.",
+        "medians or minima within one run on one machine, or a count; the floors are in",
+        "`host_tools/bench/`. Times of one run say nothing about another machine, ratios do.",
         "",
         f"Run with {platform.python_implementation()} {platform.python_version()} on"
         f" {platform.system()} {platform.machine()}; MicroPython unix port with a heap of 256k.",

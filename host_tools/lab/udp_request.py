@@ -18,7 +18,8 @@ MAX_DATAGRAM = 1472  # what one unfragmented Ethernet frame carries; the CPE rea
 
 _DIGITS = re.compile(rb"[0-9]{1,20}")
 _SIGNATURE = re.compile(rb"[0-9A-Fa-f]{40}")
-# RFC 3986 without userinfo, which no http URI has (RFC 7230 2.7.1); a port is looked at for its range only.
+# RFC 3986 without userinfo, which no http URI has (RFC 7230 2.7.1); a port is looked at for its
+# range only.
 _AUTHORITY = re.compile(
     rb"(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+|\[[0-9A-Fa-f:.]+\])(?::0*([0-9]{0,5}))?"
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cwmp.runtime.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent.parent

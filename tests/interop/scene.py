@@ -2,9 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from host_tools.capture.tap import TcpTap
 from host_tools.lab import stun_codec as codec
@@ -14,7 +14,7 @@ from host_tools.lab.cpe import Inform
 from host_tools.lab.netns import OUTSIDE, KernelNat
 from host_tools.lab.provision import Provision
 from host_tools.lab.ring import Ring
-from host_tools.lab.stun import StunServer
+from host_tools.lab.stun import Request, StunServer
 from host_tools.lab.stun_codec import Address, Message, MessageType
 from host_tools.lab.watch import Watch
 from host_tools.wake import split_address
@@ -22,6 +22,7 @@ from tests.interop.servers import free_port
 from tests.targets import Cpe
 
 MakeCpe = Callable[..., Cpe]
+R = TypeVar("R", Message, Request)
 ADDRESS = "Device.ManagementServer.UDPConnectionRequestAddress"
 NAT_DETECTED = "Device.ManagementServer.NATDetected"
 RUNG = "6 CONNECTION REQUEST"
@@ -86,6 +87,11 @@ class Scene:
         lines = re.findall(r"^(?:stun|requests) +((?:[\w-]+=\d+ ?)+)$", text, re.MULTILINE)
         return {name: int(value) for name, value in re.findall(r"([\w-]+)=(\d+)", " ".join(lines))}
 
+    async def published(self) -> str:
+        """The UDPConnectionRequestAddress that the board itself has."""
+        (line,) = await self.command(f"get {ADDRESS}")
+        return line.removeprefix(f"{ADDRESS} = ").removesuffix("(string)").strip()
+
     async def wakeable(self) -> str:
         """What `status` says of being woken: "ready: ..." or "NOT READY: ..."."""
         told = [line for line in await self.command("status") if line.startswith("wake ")]
@@ -110,6 +116,10 @@ class Tap:
             self.answers[message.transaction_id] = message
         self._watch.notify()
 
+    @property
+    def transactions(self) -> list[Message]:
+        return distinct(self.requests)
+
     def answer(self, request: Message) -> Message | None:
         return self.answers.get(request.transaction_id)
 
@@ -117,11 +127,17 @@ class Tap:
         """The answers to the first `count` transactions, in order."""
 
         def look() -> list[Message] | None:
-            distinct = list(dict.fromkeys(request.transaction_id for request in self.requests))
-            found = [self.answers[tid] for tid in distinct[:count] if tid in self.answers]
-            return found if len(found) == count else None
+            found = [self.answer(request) for request in self.transactions[:count]]
+            answers = [answer for answer in found if answer is not None]
+            return answers if len(answers) == count else None
 
         return await self._watch.until(look, timeout, f"{count} answered STUN transactions")
+
+
+def distinct(requests: Iterable[R]) -> list[R]:
+    """The first send of each transaction, in order: on a busy machine an answer may take longer
+    than the 100 ms after which a request is sent again."""
+    return list({request.data: request for request in reversed(list(requests))}.values())[::-1]
 
 
 def shown(address: Address) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from host_tools.lab.nat import Behaviour, UserNat
 from host_tools.lab.stun_codec import CONNECTION_REQUEST_BINDING_VALUE, Address, AttributeType
-from tests.interop.scene import ADDRESS, NAT_DETECTED, MakeCpe, Scene, Tap, scene, shown
+from tests.interop.scene import NAT_DETECTED, MakeCpe, Scene, Tap, scene, shown
 from tests.interop.servers import RunningServer
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.interop]
@@ -61,7 +61,7 @@ async def test_stun_12_binding_found_and_announced(
 ) -> None:
     async with natted(make_cpe, server, transaction_id) as it:
         assert await it.settled() == it.outside
-        first, second = it.tap.requests
+        first, second = it.tap.transactions
         assert not first.has_binding_change and second.has_binding_change
         assert first.transaction_id != second.transaction_id
         assert first.has_cookie == second.has_cookie == (transaction_id == "cookie")
@@ -91,8 +91,8 @@ async def test_stun_50_keepalives_are_answered_by_every_server(
         async with natted(make_cpe, server, transaction_id, **options) as it:
             outside = await it.settled()
             answers = await it.tap.answered(4)
-            changes = [request.has_binding_change for request in it.tap.requests]
-            assert changes == [False, True, False, False]
+            changes = [request.has_binding_change for request in it.tap.transactions]
+            assert changes[:4] == [False, True, False, False]
             assert not any(request.has_integrity for request in it.tap.requests)
             for answer in answers:
                 assert outside in (answer.mapped_address, answer.xor_mapped_address)
@@ -112,7 +112,7 @@ async def test_x6_stund_takes_every_request_of_ours(
     """It drops attributes with uncounted padding: the username of 5 bytes would be such a one."""
     async with natted(make_cpe, stund_server, transaction_id, **CREDENTIALS) as it:
         await it.settled()
-        assert len(it.tap.requests) == 2  # none had to be sent again
+        assert len(it.tap.transactions) == 2
         for request in it.tap.requests:
             assert request.get(A.CONNECTION_REQUEST_BINDING) == CONNECTION_REQUEST_BINDING_VALUE
             assert request.get(A.USERNAME) == b"cpe-1   "
@@ -160,15 +160,15 @@ async def test_stun_21_modern_coturn_tells_the_address_in_xor_form_only(
 async def test_x10_classic_ids_against_modern_coturn_fail_and_status_says_so(
     make_cpe: MakeCpe, modern_coturn_server: RunningServer
 ) -> None:
-    """coturn drops all nine (STUN-40); then `status` names server and reason."""
+    """coturn drops every send (STUN-40); then `status` names server and reason."""
     async with natted(make_cpe, modern_coturn_server, "classic") as it:
         failed = await it.board.seen(r"^W \d+ binding: failed reason=\"(.*)\" failures=1 ")
         assert failed[1] == "timeout"
-        assert len({request.transaction_id for request in it.tap.requests}) == 1
-        assert len(it.tap.requests) == 9 and it.tap.answers == {}
+        assert len(it.tap.transactions) == 1
+        assert 1 < len(it.tap.requests) <= 9 and it.tap.answers == {}
         (alias,) = it.nat.aliases.values()
         said = await it.wakeable()
         assert said.startswith("NOT READY: ")
         assert f"no STUN answer from {shown(alias)}: timeout" in said
         assert any("(none) nat=0" in line for line in await it.command("binding"))
-        assert it.device.parameters.get(ADDRESS, "") == ""
+        assert await it.published() == ""

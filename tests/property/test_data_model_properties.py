@@ -5,11 +5,12 @@ boot.
 import json
 from typing import Any
 
-from cwmp.core import cwmp_types
-from cwmp.core.fault import CwmpFault
 from device import INFO, MS, Board
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cwmp.core import cwmp_types
+from cwmp.core.fault import CwmpFault
 
 NAMES = list(Board().model.expand(""))
 TEXTS = st.sampled_from(

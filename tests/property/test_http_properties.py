@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-from cwmp.wire.http import HttpError, ResponseReader, parse_cookie, parse_url
-from cwmp.wire.http_auth import DigestAuth, parse_credentials, usable_digest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cwmp.wire.http import HttpError, ResponseReader, parse_cookie, parse_url
+from cwmp.wire.http_auth import DigestAuth, parse_credentials, usable_digest
 
 LIMIT = 2000
 TOKEN = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=12)

@@ -1,9 +1,10 @@
 """The schedule in simulated time, under any sequence of requests, reasons and session ends."""
 
-from cwmp.core import schedule as sched
-from cwmp.core.schedule import Schedule
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cwmp.core import schedule as sched
+from cwmp.core.schedule import Schedule
 
 REASONS = (sched.BOOT, sched.PERIODIC, sched.ACTIVE_CHANGE, sched.TRANSFER, sched.OTHER)
 KEPT = sched.BOOT | sched.TRANSFER | sched.OTHER

@@ -2,14 +2,15 @@
 
 import re
 
-from cwmp.core.fault import CwmpFault
-from cwmp.core.inform import PreparedInform
-from cwmp.core.session import SessionError
 from cwmp_device import Device, bytes_of, envelope, inform_response
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from transcript import load
+
+from cwmp.core.fault import CwmpFault
+from cwmp.core.inform import PreparedInform
+from cwmp.core.session import SessionError
 
 ENV = "http://schemas.xmlsoap.org/soap/envelope/"
 ENC = "http://schemas.xmlsoap.org/soap/encoding/"

@@ -3,9 +3,10 @@
 import base64
 import datetime as dt
 
-from cwmp.core import cwmp_types, periodic, retry
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cwmp.core import cwmp_types, periodic, retry
 
 KINDS = ["string", "int", "unsignedInt", "long", "unsignedLong", "boolean", "dateTime"]
 RANGES = {

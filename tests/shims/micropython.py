@@ -1,4 +1,6 @@
-"""What CPython lacks of MicroPython's `micropython` module, so that `cwmp.wire` and `cwmp.core` run on it unchanged."""
+"""What CPython lacks of MicroPython's `micropython` module, so that `cwmp.wire` and `cwmp.core`
+run on it unchanged.
+"""
 
 
 def const(value):
