@@ -1,79 +1,152 @@
-"""`id-table`: which test proves which requirement, read from the names of the tests."""
+"""`id-table`: which test proves which requirement, as docs/requirements.md.
+
+A test says in its name what it proves: `test_stun_32_33_both_variants`, `test_b26_ucr_24_...`,
+`test_cwmp_10_and_11_...`; area and two digits, pitfalls as x or b and a number.
+"""
 
 import ast
 import re
-from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from host_tools.errors import Failed
+from host_tools.tomlfile import read_toml
+
 ROOT = Path(__file__).resolve().parent.parent
-# test_ucr_20_..., test_b3_..., test_b1_ucr_11_...: one id or several, before the words
-_ID = re.compile(r"_((?:[a-z]+_\d+[a-z]?)|(?:[bxp]\d+))(?=_|$)")
+AREAS = ("stun", "ucr", "tcr", "cwmp", "dm", "vec")
+HEAD = """# Requirements and their tests
+
+Made by `make docs` from docs/requirements.toml and the names of the tests; do not edit it.
+Live tests talk to a CPE over its serial port and the network; all others prove a part of it.
+"""
 
 
-def requirements(test: str) -> list[str]:
-    """Return the ids that a test's name begins with, as documents write them: UCR-20, B3."""
-    ids, rest = [], test.removeprefix("test")
-    while match := _ID.match(rest):
-        ids.append(match[1].upper().replace("_", "-"))
-        rest = rest[match.end() :]
-    return ids
+@dataclass(frozen=True)
+class Requirements:
+    """Ids in order, each with what it asks for; `untested`: required ids without a test, why."""
+
+    required: Mapping[str, str]
+    later: Mapping[str, str]
+    untested: Mapping[str, str]
 
 
-def collect(tests: Path) -> dict[str, list[str]]:
-    """Return {id: ["tests/unit/test_x.py::test_...", ...]} for the tests below `tests`."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for path in sorted(tests.rglob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+def ids_in(name: str) -> list[str]:
+    """Return the ids that the name of a test holds, in order: ['STUN-32', 'B11', ...]."""
+    found: list[str] = []
+    area = ""
+    for word in name.removeprefix("test_").split("_"):
+        if word in AREAS:
+            area = word
+        elif area and re.fullmatch(r"\d\d", word):
+            found.append(f"{area.upper()}-{word}")
+        elif word != "and":
+            area = ""
+            if re.fullmatch(r"[bx][1-9]\d?", word):
+                found.append(word.upper())
+    return found
+
+
+def tests_below(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield (file relative to `folder`, name) of every test function."""
+    for path in sorted(folder.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 continue
-            for name in requirements(node.name) if node.name.startswith("test_") else ():
-                found[name].append(f"{path.relative_to(tests.parent).as_posix()}::{node.name}")
-    return dict(found)
+            if node.name.startswith("test_"):
+                yield path.relative_to(folder).as_posix(), node.name
 
 
-def order(name: str) -> tuple[str, int, str]:
-    """Sort UCR-9 before UCR-10."""
-    match = re.fullmatch(r"([A-Z]+)-?(\d+)(.*)", name)
-    assert match is not None
-    return match[1], int(match[2]), match[3]
+def load(path: Path) -> Requirements:
+    data = read_toml(path)
+    return Requirements(data["required"], data["later"], data["untested"])
 
 
-def table(found: dict[str, list[str]]) -> str:
-    lines = [
-        "# Requirements and their tests",
-        "",
-        "Made by `make docs` from the names of the tests; do not edit.",
-        "",
-        "| id | tests |",
-        "|---|---|",
+def collect(folder: Path, known: Requirements) -> dict[str, list[tuple[str, str]]]:
+    """Return the tests of each known id; `Failed` names a test that claims an unknown one."""
+    found: dict[str, list[tuple[str, str]]] = {id: [] for id in (*known.required, *known.later)}
+    for file, name in tests_below(folder):
+        for id in dict.fromkeys(ids_in(name)):
+            if id not in found:
+                raise Failed(f"tests/{file}: {name} claims {id}, which is in no list")
+            found[id].append((file, name))
+    return found
+
+
+def gaps(known: Requirements, found: Mapping[str, list[tuple[str, str]]]) -> list[str]:
+    """Return what is wrong, a line each: required ids without test or reason, reasons outlived."""
+    wrong = [
+        f"{id} ({text}) has no test and no reason under [untested]"
+        for id, text in known.required.items()
+        if not found[id] and id not in known.untested
     ]
-    for name in sorted(found, key=order):
-        lines.append(f"| {name} | {'<br>'.join(f'`{test}`' for test in found[name])} |")
+    for id in known.untested:
+        if id not in known.required:
+            wrong.append(f"{id} is under [untested] and not under [required]")
+        elif found[id]:
+            wrong.append(f"{id} has a test by now: take it out of [untested]")
+    return wrong
+
+
+def table(known: Requirements, found: Mapping[str, list[tuple[str, str]]]) -> str:
+    """Return docs/requirements.md."""
+    tested = sum(1 for id in known.required if found[id])
+    lines = [HEAD, f"{tested} of {len(known.required)} required ids have tests.", ""]
+    lines += _section(known.required, known.untested, found)
+    lines += ["", "## Known already, for later", ""]
+    lines += _section(known.later, {}, found)
     return "\n".join(lines) + "\n"
 
 
+def _section(
+    ids: Mapping[str, str],
+    reasons: Mapping[str, str],
+    found: Mapping[str, list[tuple[str, str]]],
+) -> list[str]:
+    lines = ["| id | asks for | tests |", "|---|---|---|"]
+    for id, text in ids.items():
+        by_file: dict[str, list[str]] = {}
+        for file, name in found[id]:
+            by_file.setdefault(file, []).append(name)
+        cells = [
+            f"[{file}](../tests/{file}): " + ", ".join(f"`{name}`" for name in sorted(set(names)))
+            for file, names in sorted(by_file.items())
+        ]
+        if id in reasons:
+            cells.append(f"none: {reasons[id]}")
+        lines.append(f"| {id} | {text} | {'<br>'.join(cells) or 'none yet'} |")
+    return lines
+
+
+def make(root: Path = ROOT) -> str:
+    """Return what docs/requirements.md has to say; `Failed` with every gap."""
+    known = load(root / "docs" / "requirements.toml")
+    found = collect(root / "tests", known)
+    wrong = gaps(known, found)
+    if wrong:
+        raise Failed("\n  ".join(["the tests do not cover the requirements:", *wrong]))
+    return table(known, found)
+
+
 def command(
-    output: Annotated[Path, typer.Option(help="File to write.")] = ROOT
-    / "docs"
-    / "requirements.md",
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail if it is old.")
+        bool, typer.Option("--check", help="Write nothing; fail when the table is out of date.")
     ] = False,
 ) -> None:
-    """Write the table of requirement ids and the tests that prove them."""
-    found = collect(ROOT / "tests")
-    text = table(found)
-    if check:
-        old = output.read_text(encoding="utf-8") if output.exists() else ""
-        if old != text:
-            typer.echo(f"{output} is old: run `make docs`", err=True)
-            raise typer.Exit(1)
-        return
-    output.write_text(text, encoding="utf-8")
-    typer.echo(f"{output.name}: {len(found)} ids, {sum(map(len, found.values()))} tests")
+    """Write docs/requirements.md: which test proves which requirement.
+
+    Fails when a required id has neither a test nor a reason.
+    """
+    path = ROOT / "docs" / "requirements.md"
+    text = make()
+    if not check:
+        path.write_text(text)
+        typer.echo(f"wrote {path.relative_to(ROOT)}")
+    elif not path.exists() or path.read_text() != text:
+        raise Failed("docs/requirements.md is out of date: run `make docs`")
 
 
 def register(app: typer.Typer) -> None:

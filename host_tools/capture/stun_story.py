@@ -8,7 +8,9 @@ from host_tools.capture.packets import Address
 from host_tools.capture.read import Datagram
 from host_tools.capture.story import Binding, Cpe, Step, Story, StunExchange, shown, worst
 from host_tools.capture.udp_request import Check, Mark
+from host_tools.lab.stun_codec import CONNECTION_REQUEST_BINDING_VALUE, AttributeType, MessageType
 
+_ANSWER = 0x0100  # the bit that responses and error responses have in their type
 _SAME_TRANSACTION_NS = 30_000_000_000  # far above the 9.5 s of STUN-40
 _ANNOUNCE_NS = 10_000_000_000
 _MAX_REQUEST = 200
@@ -64,14 +66,14 @@ def _transactions(datagrams: list[Datagram]) -> tuple[list[_Transaction], set[in
         known = by_identifier.setdefault(identifier, [])
         latest = known[-1] if known else None
         recent = bool(latest and datagram.time_ns - latest.first_ns < _SAME_TRANSACTION_NS)
-        if message.kind in (stun.RESPONSE, stun.ERROR, 0x0102, 0x0112):
+        if message.message_type & _ANSWER:
             if latest is None or not recent:
                 latest = _Transaction(None, identifier)
                 found.append(latest)
                 known.append(latest)
             latest.answers.append((datagram, message))
             continue
-        same = recent and latest and latest.request and latest.request.raw == message.raw
+        same = recent and latest and latest.request and latest.request.data == message.data
         if not same:
             reused = bool(latest and latest.request)
             latest = _Transaction(message, identifier, reused=reused)
@@ -114,8 +116,8 @@ class _Teller:
             server,
             cpe.name if cpe else None,
             sum(datagram.src == sources[0] for datagram in transaction.sends),
-            request.has(stun.CONNECTION_REQUEST_BINDING),
-            request.has(stun.BINDING_CHANGE),
+            request.has(AttributeType.CONNECTION_REQUEST_BINDING),
+            request.has(AttributeType.BINDING_CHANGE),
             request.username,
             self._integrity(request),
             "no answer",
@@ -140,7 +142,7 @@ class _Teller:
     def _cpe(
         self, request: stun.Message, inside: Address, outside: Address | None, server: Address
     ) -> Cpe | None:
-        if not request.has(stun.CONNECTION_REQUEST_BINDING):
+        if not request.has(AttributeType.CONNECTION_REQUEST_BINDING):
             return None
         name = request.username or None
         known = self.story.cpes
@@ -149,7 +151,7 @@ class _Teller:
             match = None
         if match is None and name:
             match = next((cpe for cpe in known if cpe.username == name), None)
-        if match is None and not name and request.has(stun.BINDING_CHANGE):
+        if match is None and not name and request.has(AttributeType.BINDING_CHANGE):
             # Seen from outside, a rebinding shows as a new port of the same public host.
             near = [cpe for cpe in known if inside[0] in cpe.hosts()]
             match = near[0] if len(near) == 1 else None
@@ -168,7 +170,7 @@ class _Teller:
         return match
 
     def _integrity(self, message: stun.Message) -> str:
-        if not message.has(stun.INTEGRITY):
+        if not message.has(AttributeType.MESSAGE_INTEGRITY):
             return "absent"
         return stun.integrity(message, self.password) if self.password else "unchecked"
 
@@ -180,23 +182,24 @@ class _Teller:
         checks = [Check("STUN-01", "wrong", problem) for problem in request.problems]
         if transaction.reused:
             checks.append(Check("STUN-03", "wrong", "transaction id used before"))
-        binding = request.first(stun.CONNECTION_REQUEST_BINDING)
-        if binding and binding.value != stun.BINDING_VALUE:
+        binding = request.first(AttributeType.CONNECTION_REQUEST_BINDING)
+        if binding and binding.value != CONNECTION_REQUEST_BINDING_VALUE:
             text = f"0xC001 value is {binding.value[:32]!r}, not the 20 bytes of Annex G"
             checks.append(Check("STUN-10", "wrong", text))
-        change = request.first(stun.BINDING_CHANGE)
+        change = request.first(AttributeType.BINDING_CHANGE)
         if change and (change.value or not binding):
             text = "BINDING-CHANGE must be empty and beside 0xC001"
             checks.append(Check("STUN-11", "wrong", text))
-        username = request.first(stun.USERNAME)
+        username = request.first(AttributeType.USERNAME)
         if username and len(username.value) % 4:
             text = f"USERNAME has {len(username.value)} bytes, not a multiple of 4"
             checks.append(Check("STUN-14", "wrong", text))
-        if len(request.raw) > _MAX_REQUEST and binding:
-            text = f"{len(request.raw)} bytes: some servers read 200 at most"
+        if len(request.data) > _MAX_REQUEST and binding:
+            text = f"{len(request.data)} bytes: some servers read 200 at most"
             checks.append(Check("STUN-15", "note", text))
-        flags = request.first(stun.CHANGE_REQUEST)
-        if binding and (request.has(stun.RESPONSE_ADDRESS) or (flags and any(flags.value))):
+        flags = request.first(AttributeType.CHANGE_REQUEST)
+        elsewhere = request.has(AttributeType.RESPONSE_ADDRESS) or (flags and any(flags.value))
+        if binding and elsewhere:
             text = "RESPONSE-ADDRESS or CHANGE-REQUEST flags from the primary port"
             checks.append(Check("STUN-16", "wrong", text))
         if cpe and exchange.integrity != "absent" and cpe.name not in self.challenged:
@@ -226,13 +229,13 @@ class _Teller:
         exchange.answer_integrity = self._integrity(message)
         checks += [Check("STUN-07", "wrong", f"answer: {problem}") for problem in message.problems]
         usable = not message.problems and self._trusted(exchange, checks)
-        if message.kind == stun.ERROR:
+        if message.message_type == MessageType.BINDING_ERROR_RESPONSE:
             self._error(message, exchange, cpe, checks)
             reason = f" {message.error[1]}" if message.error and message.error[1] else ""
             text = f"{text}: error {exchange.error or 'without code'}{reason}"
         elif message.mapped and usable:
             exchange.outcome, exchange.mapped = "mapped", message.mapped
-            if not message.has(stun.MAPPED):
+            if not message.has(AttributeType.MAPPED_ADDRESS):
                 note = "no MAPPED-ADDRESS; taken from XOR-MAPPED-ADDRESS"
                 checks.append(Check("STUN-21", "note", note))
             text = f"{text}: mapped to {shown(message.mapped)}"
@@ -341,7 +344,7 @@ def _best_answer(
 ) -> tuple[Datagram, stun.Message]:
     """The first answer that a CPE could use, else the first one."""
     for datagram, message in transaction.answers:
-        sealed = exchange.integrity == "absent" or message.has(stun.INTEGRITY)
+        sealed = exchange.integrity == "absent" or message.has(AttributeType.MESSAGE_INTEGRITY)
         if not message.problems and sealed:
             return datagram, message
     return transaction.answers[0]

@@ -1,17 +1,13 @@
 """One UDP Connection Request, checked field by field against UCR-01 ... UCR-15."""
 
-import hashlib
-import hmac
 import re
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import unquote_to_bytes
+
+from host_tools.lab.udp_request import KEYS, MAX_DATAGRAM, MAX_TEXT, decoded, is_signature
 
 Mark = Literal["ok", "lenient", "wrong", "unchecked", "note"]
-NAMES = ("ts", "id", "un", "cn", "sig")
-_MAX_DATAGRAM = 1472
-_MAX_TEXT = 256
-_KEYS = re.compile(rb"(?:^|[?&\s])(ts|id|un|cn|sig)=")
+_NAMED = re.compile(rb"(?:^|[?&\s])(ts|id|un|cn|sig)=")
 _REQUEST_LINE = re.compile(rb"[A-Za-z]{2,12} \S*(?: HTTP/\d|$)")
 _HEADER = re.compile(rb"([!#-'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n|$)")
@@ -58,7 +54,7 @@ class Parsed:
 
 def looks_like(payload: bytes) -> bool:
     """Whether a datagram on any port is meant as a Connection Request, malformed or not."""
-    if len({match.group(1) for match in _KEYS.finditer(payload[:2048])}) >= 3:
+    if len({match.group(1) for match in _NAMED.finditer(payload[:2048])}) >= 3:
         return True
     line = payload[:2048].split(b"\n", 1)[0].rstrip(b"\r")
     if line.startswith((b"M-SEARCH ", b"NOTIFY ")) or b" SIP/2.0" in line:
@@ -69,8 +65,8 @@ def looks_like(payload: bytes) -> bool:
 def parse(payload: bytes, cut: bool = False) -> Parsed:
     """Take the datagram apart; every requirement looked at leaves a check."""
     parsed = Parsed(payload)
-    if len(payload) > _MAX_DATAGRAM:
-        parsed.add("UCR-08", "wrong", f"{len(payload)} bytes; at most {_MAX_DATAGRAM}")
+    if len(payload) > MAX_DATAGRAM:
+        parsed.add("UCR-08", "wrong", f"{len(payload)} bytes; at most {MAX_DATAGRAM}")
     if cut:
         parsed.add("UCR-01", "unchecked", "the capture holds only the start of this datagram")
     line, newline, rest = payload.partition(b"\n")
@@ -133,12 +129,12 @@ def _query(parsed: Parsed, query: bytes) -> None:
     for pair in query.split(b"&"):
         name, equals, value = pair.partition(b"=")
         text = name.decode("ascii", "replace")
-        if text in NAMES and equals:
+        if text in KEYS and equals:
             seen[text] = seen.get(text, 0) + 1
             parsed.fields.setdefault(text, value)
         elif pair:
             unknown.append(_show(name))
-    missing = [name for name in NAMES if name not in seen]
+    missing = [name for name in KEYS if name not in seen]
     if missing:
         parsed.add("UCR-03", "wrong", f"missing: {', '.join(missing)}")
     repeated = [name for name, count in seen.items() if count > 1]
@@ -146,7 +142,7 @@ def _query(parsed: Parsed, query: bytes) -> None:
         parsed.add("UCR-05", "wrong", f"repeated: {', '.join(repeated)}")
     if not missing and not repeated:
         parsed.add("UCR-03", "ok", "ts, id, un, cn, sig each once")
-        if tuple(seen) != NAMES:
+        if tuple(seen) != KEYS:
             parsed.add("UCR-05", "ok", f"order {', '.join(seen)}: any order will do")
     if unknown:
         parsed.add("UCR-05", "note", f"unknown names ignored: {', '.join(unknown[:8])}")
@@ -206,8 +202,8 @@ def _fields(parsed: Parsed) -> None:
         value = parsed.fields.get(name)
         if value is None:
             continue
-        if len(decoded(value)) > _MAX_TEXT:
-            parsed.add("UCR-08", "wrong", f"{name} is longer than {_MAX_TEXT} bytes")
+        if len(decoded(value)) > MAX_TEXT:
+            parsed.add("UCR-08", "wrong", f"{name} is longer than {MAX_TEXT} bytes")
         if not value:
             parsed.add("UCR-15" if name == "un" else "UCR-03", "wrong", f"{name} is empty")
     sig = parsed.fields.get("sig")
@@ -225,17 +221,14 @@ def signature(parsed: Parsed, password: str, username: str | None) -> None:
         parsed.add("UCR-15", "wrong", "an empty username or password authenticates nothing")
         return
     fields = parsed.fields
-    if any(name not in fields for name in NAMES):
+    if any(name not in fields for name in KEYS):
         return
-    sig = fields["sig"].lower()
     un, cn = decoded(fields["un"]), decoded(fields["cn"])
     texts = {"decoded": un + cn, "raw": fields["un"] + fields["cn"]}
     start = fields["ts"] + fields["id"]
-    matching = []
-    for name, text in texts.items():
-        digest = hmac.new(password.encode(), start + text, hashlib.sha1).hexdigest()
-        if hmac.compare_digest(digest.encode(), sig):
-            matching.append(name)
+    matching = [
+        name for name, text in texts.items() if is_signature(fields["sig"], password, start + text)
+    ]
     if not matching:
         parsed.add("UCR-11", "wrong", "signature wrong: HMAC-SHA1 over ts, id, un, cn differs")
         return
@@ -267,11 +260,6 @@ def _candidates(parsed: Parsed, matching: list[str], un: bytes, username: str | 
     else:
         shown = " or ".join(_show(value) for value in allowed)
         parsed.add("UCR-14", "wrong", f"un is {shown}, not {_show(username.encode())}")
-
-
-def decoded(value: bytes) -> bytes:
-    """Value of an application/x-www-form-urlencoded field."""
-    return unquote_to_bytes(value.replace(b"+", b" "))
 
 
 def _digits(value: bytes) -> bool:

@@ -28,6 +28,9 @@ class MessageType(IntEnum):
     BINDING_REQUEST = 0x0001
     BINDING_RESPONSE = 0x0101
     BINDING_ERROR_RESPONSE = 0x0111
+    SHARED_SECRET_REQUEST = 0x0002
+    SHARED_SECRET_RESPONSE = 0x0102
+    SHARED_SECRET_ERROR_RESPONSE = 0x0112
 
 
 class AttributeType(IntEnum):
@@ -101,15 +104,17 @@ class Message:
     attributes: tuple[Attribute, ...]
     data: bytes
 
+    def first(self, number: int) -> Attribute | None:
+        """The attribute of this type; of several the first one counts."""
+        return next((found for found in self.attributes if found.number == number), None)
+
     def get(self, number: int) -> bytes | None:
-        """Value of the attribute of this type; of several the first one counts."""
-        for attribute in self.attributes:
-            if attribute.number == number:
-                return attribute.value
-        return None
+        """Value of the attribute of this type."""
+        found = self.first(number)
+        return None if found is None else found.value
 
     def has(self, number: int) -> bool:
-        return self.get(number) is not None
+        return self.first(number) is not None
 
     @property
     def numbers(self) -> list[int]:
@@ -170,8 +175,7 @@ class Message:
             return None
         if len(value) < 4 or value[3] > 99:
             raise StunError("ERROR-CODE is malformed")
-        reason = value[4:].decode("utf-8", "replace").rstrip(" \0")
-        return (value[2] & 7) * 100 + value[3], reason
+        return decode_error(value)
 
     @property
     def unknown_attributes(self) -> list[int]:
@@ -197,16 +201,15 @@ class Message:
 
     def verified(self, key: bytes) -> frozenset[Integrity]:
         """The variants under which it verifies; two when the text is a multiple of 64."""
-        for attribute in self.attributes:
-            if attribute.number == AttributeType.MESSAGE_INTEGRITY:
-                return frozenset(
-                    variant
-                    for variant in Integrity
-                    if hmac.compare_digest(
-                        attribute.value, message_hmac(self.data[: attribute.offset], key, variant)
-                    )
-                )
-        return frozenset()
+        found = self.first(AttributeType.MESSAGE_INTEGRITY)
+        if found is None:
+            return frozenset()
+        text = self.data[: found.offset]
+        return frozenset(
+            variant
+            for variant in Integrity
+            if hmac.compare_digest(found.value, message_hmac(text, key, variant))
+        )
 
 
 def parse(data: bytes) -> Message:
@@ -220,16 +223,24 @@ def parse(data: bytes) -> Message:
         raise StunError("the length is not a multiple of 4")
     if length + HEADER_SIZE != len(data):
         raise StunError("the length differs from the datagram's")
-    attributes = []
+    attributes, too_long = read_attributes(data, len(data))
+    if too_long is not None:
+        raise StunError("an attribute is longer than the message")
+    return Message(message_type, data[4:HEADER_SIZE], attributes, data)
+
+
+def read_attributes(data: bytes, end: int) -> tuple[tuple[Attribute, ...], int | None]:
+    """The attributes before `end`, and the type of one that reaches beyond it (else None)."""
+    attributes: list[Attribute] = []
     offset = HEADER_SIZE
-    while offset < len(data):
+    while offset + 4 <= end:
         number, size = struct.unpack_from("!HH", data, offset)
-        end = offset + 4 + size
-        if end > len(data):
-            raise StunError("an attribute is longer than the message")
-        attributes.append(Attribute(number, data[offset + 4 : end], offset))
-        offset = end + -size % 4
-    return Message(message_type, data[4:HEADER_SIZE], tuple(attributes), data)
+        start = offset + 4
+        if start + size > end:
+            return tuple(attributes), number
+        attributes.append(Attribute(number, data[start : start + size], offset))
+        offset = start + size + -size % 4
+    return tuple(attributes), None
 
 
 def build(
@@ -273,6 +284,12 @@ def message_hmac(text: bytes, key: bytes, integrity: Integrity) -> bytes:
     if integrity is Integrity.PADDED:
         covered += bytes(-len(covered) % 64)
     return hmac.new(key, covered, hashlib.sha1).digest()
+
+
+def decode_error(value: bytes) -> tuple[int, str]:
+    """(code, reason) of an ERROR-CODE of 4 bytes or more, whatever the code."""
+    reason = value[4:].decode("utf-8", "replace").rstrip(" \0")
+    return (value[2] & 7) * 100 + value[3], reason
 
 
 def decode_address(value: bytes) -> Address:

@@ -15,6 +15,7 @@ from urllib.parse import quote_plus, unquote_to_bytes
 
 KEYS = ("ts", "id", "un", "cn", "sig")
 MAX_DATAGRAM = 1472  # what one unfragmented Ethernet frame carries; the CPE reads no more (UCR-08)
+MAX_TEXT = 256  # bytes of un and of cn, decoded (UCR-08)
 
 _DIGITS = re.compile(rb"[0-9]{1,20}")
 _SIGNATURE = re.compile(rb"[0-9A-Fa-f]{40}")
@@ -129,6 +130,19 @@ def signature(password: str, text: bytes) -> str:
     return hmac.new(password.encode(), text, hashlib.sha1).hexdigest()
 
 
+def is_signature(sig: bytes, password: str, text: bytes) -> bool:
+    """Say whether `sig` is that of `text`, in hex digits of either case (UCR-11)."""
+    return hmac.compare_digest(signature(password, text).encode(), sig.lower())
+
+
+def decoded(value: bytes) -> bytes:
+    """Return a form-urlencoded value decoded; a % that starts no escape stays (UCR-13)."""
+    return unquote_to_bytes(value.replace(b"+", b" "))
+
+
+_decode = decoded  # the name that the property tests know
+
+
 def compose(
     username: str,
     password: str,
@@ -216,8 +230,8 @@ def parse(datagram: bytes) -> Parsed:
     for what, text in (("un", un), ("cn", cn)):
         if not text:
             raise ValueError(f"{what} is empty")
-        if len(_decode(text)) > 256:
-            raise ValueError(f"{what} is longer than 256 bytes")
+        if len(decoded(text)) > MAX_TEXT:
+            raise ValueError(f"{what} is longer than {MAX_TEXT} bytes")
     return Parsed(ts, number, un, cn, sig, authority, tuple(lenient))
 
 
@@ -234,10 +248,9 @@ def verify(datagram: bytes, username: str, password: str, strict: bool = False) 
         return False
     if strict and request.lenient:
         return False
-    given = request.sig.lower()
     want = username.encode()
     return any(
-        un == want and hmac.compare_digest(signature(password, text).encode(), given)
+        un == want and is_signature(request.sig, password, text)
         for un, text in _readings(request, strict)
     )
 
@@ -249,14 +262,10 @@ def _readings(request: Parsed, strict: bool) -> Iterator[tuple[bytes, bytes]]:
     if not strict:
         yield request.un, sent
     if not _NO_ESCAPE.search(request.un + b"&" + request.cn):  # else nobody meant it to be decoded
-        un = _decode(request.un)
-        yield un, front + un + _decode(request.cn)
+        un = decoded(request.un)
+        yield un, front + un + decoded(request.cn)
         if not strict:
             yield un, sent
-
-
-def _decode(value: bytes) -> bytes:
-    return unquote_to_bytes(value.replace(b"+", b" "))
 
 
 def _request_line(datagram: bytes, lenient: list[str]) -> tuple[bytes, bytes, bytes]:

@@ -10,4 +10,13 @@ from tests.targets import (
     site,
 )
 
-__all__ = ["cpe", "embedded_services", "firmware_image", "make_cpe", "make_rig", "port", "rig", "site"]
+__all__ = [
+    "cpe",
+    "embedded_services",
+    "firmware_image",
+    "make_cpe",
+    "make_rig",
+    "port",
+    "rig",
+    "site",
+]

@@ -1,19 +1,18 @@
 """A CPE under test with the servers it talks to: lab ACS, lab STUN server, serial console.
 
-Whatever a test does, at its end the ACS has seen no violation of the protocol, and the serial port no secret and no
-traceback.
+Whatever a test does, at its end the ACS has seen no violation of the protocol, and the serial port
+no secret and no traceback.
 """
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from host_tools.lab import rpc
 from host_tools.lab.acs import Acs
 from host_tools.lab.cpe import Cpe as KnownCpe
 from host_tools.lab.cpe import Inform, Session
@@ -65,15 +64,24 @@ class Rig:
         if not self.board.target.running:
             await self.start()
         cpe = await self.acs.wait_cpe(timeout)
-        async with asyncio.timeout(timeout):
-            while cpe.connection_request is None:
-                await asyncio.sleep(0.002)
+        await self.until(lambda: cpe.connection_request, "credentials", timeout)
         binding = await self.stun.wait_binding(timeout, lambda binding: bool(binding.change_seen))
-        async with asyncio.timeout(timeout):
-            while cpe.parameters.get(ADDRESS) != "{}:{}".format(*binding.mapped):
-                await asyncio.sleep(0.002)
+        mapped = "{}:{}".format(*binding.mapped)
+        await self.until(lambda: cpe.parameters.get(ADDRESS) == mapped, mapped, timeout)
         await self.idle(timeout)
         return self
+
+    async def until(
+        self, predicate: Callable[[], object], what: str, timeout: float = 10.0
+    ) -> None:
+        """Wait until something is true on this side; the failure tells what the board said."""
+        end = time.monotonic() + timeout
+        while not predicate():
+            if time.monotonic() > end:
+                last = "\n  ".join(self.board.said().splitlines()[-25:])
+                sessions = [cpe.sessions for cpe in self.acs.cpes.values()]
+                pytest.fail(f"no {what} in {timeout:g} s; {sessions}; the board said:\n  {last}")
+            await asyncio.sleep(0.002)
 
     async def idle(self, timeout: float = 10.0) -> list[str]:
         """Wait until no session runs or is due; return what `status` says then."""
@@ -101,8 +109,12 @@ class Rig:
 
     async def wake(self, **options: Any) -> Session:
         """Ring and return the session that it woke, when that has ended."""
-        ring = await self.acs.ring(self.cpe, **options)
-        return await ring.session()
+        return await (await self.ring(**options)).session()
+
+    async def ring(self, **options: Any) -> Ring:
+        """Ring. ts counts milliseconds: of one ts only so many requests are remembered."""
+        options.setdefault("ts", time.time_ns() // 1_000_000)
+        return await self.acs.ring(self.cpe, **options)
 
     async def call(self, *calls: Rpc) -> list[Any]:
         """Queue RPCs, wake the CPE, return their results; a fault is returned, not raised."""
@@ -124,6 +136,9 @@ class Rig:
         return inform
 
     async def power_cut(self, before_power: Callable[[], None] | None = None) -> None:
+        """Take the power away and give it back; a target that cannot do it skips the test."""
+        if "power_cut" not in self.board.target.capabilities:
+            pytest.skip(f"the {self.board.target.kind} target has no power_cut")
         await asyncio.to_thread(self.board.power_cut, before_power)
 
     async def stop(self) -> None:
@@ -153,6 +168,8 @@ class Rig:
         secrets = self.secrets | {one.password for one in known if one}
         assert [secret for secret in secrets if secret in said] == []
         assert "Traceback" not in said, said
+        beside = self.board.target.state / "pump.err"  # what the board's own process complains of
+        assert not beside.exists() or "Traceback" not in beside.read_text()
 
 
 def free_port() -> int:
@@ -235,6 +252,3 @@ async def make_rig(make_cpe: Callable[..., Cpe]) -> Any:
 async def rig(make_rig: MakeRig) -> Rig:
     """A CPE that has met its ACS, has a binding, and waits to be rung."""
     return await (await make_rig()).ready()
-
-
-__all__ = ["Path", "Ring", "Rig", "make_rig", "rig", "rpc"]

@@ -148,7 +148,7 @@ async def test_cwmp_04_08_wrong_credentials_fail_with_a_clear_reason(make_rig: M
 
 
 async def test_cwmp_06_cookies_several_and_long_and_forgotten_afterwards(make_rig: MakeRig):
-    """The ACS knows each session by its cookie; it notes a violation for one of an older session."""
+    """The ACS knows each session by its cookie, and notes one of an older session."""
     more = {"a": "1", "longest": "x" * 500, "b": "x=y/z"}
     rig = await (await make_rig(acs={"cookies": more})).ready()
     seen = watched(rig)
@@ -179,7 +179,7 @@ async def test_cwmp_06_a_cookie_set_again_replaces_the_old_one(rig: Rig):
 async def test_cwmp_08_statuses_that_fail_a_session(rig: Rig):
     for status in (400, 403, 404, 405, 500, 502):
         rig.acs.script.on(acs_faults.http_status(status), method="Inform")
-        await rig.acs.ring(rig.cpe)
+        await rig.ring()
         await rig.board.seen(rf'session: failed reason="status {status}"')
         await rig.idle()
     assert (await rig.wake()).ok
@@ -199,7 +199,7 @@ async def test_cwmp_08_invalid_session_in_the_middle(rig: Rig):
     """GenieACS's answer when it has lost the session; nothing is owed but the session itself."""
     rig.acs.script.on(acs_faults.invalid_session(), method="")
     seen = len(rig.cpe.informs)
-    await rig.acs.ring(rig.cpe)
+    await rig.ring()
     await rig.board.seen(r'session: failed reason="status 400"')
     inform = await rig.informed(None, seen + 1)
     assert inform.codes == ["X 020000 SESSION"] and inform.retry_count == 1
@@ -212,7 +212,7 @@ async def test_cwmp_09_large_answers_are_streamed_and_large_requests_bounded(rig
     assert len(values) > 30
     rig.acs.script.on(acs_faults.big_body(5_000_000), method="")
     rig.cpe.queue(rpc.get_values(INFO))
-    await rig.acs.ring(rig.cpe)
+    await rig.ring()
     await rig.board.seen(r'session: failed reason="[^"]*body too large"')
     await rig.idle()
     assert (await rig.wake()).ok

@@ -1,4 +1,4 @@
-"""ACSs that misbehave: a clear reason, and nothing lost when they are well again (spec CWMP-08, CWMP-09)."""
+"""ACSs that misbehave: a clear reason, and nothing lost when they are well again."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tests.conformance.rig import CHANGE, INFO, MakeRig, Rig
 CODE = INFO + "ProvisioningCode"
 SHORT = {"acs": {"timeout_s": 1}}
 
-# name: what the ACS does to the Inform, for how many messages (None: until it is well again), the reason said
+# What the ACS does to the Inform, to how many (None: until it is well again), the reason said.
 Case = tuple[Callable[[Rig], Misbehaviour], int | None, str]
 CASES: dict[str, Case] = {
     "garbage": (lambda rig: acs_faults.garbage(), 1, "not http"),
@@ -95,7 +95,7 @@ async def test_an_acs_that_never_closes_nor_answers_leaves_the_console_alive(mak
     rig = await (await make_rig()).ready()
     never = asyncio.Event()
     rig.acs.script.on(acs_faults.wait_for(never), method="Inform")
-    await rig.acs.ring(rig.cpe)
+    await rig.ring()
     await rig.board.seen("session: inform events")
     assert "session running for connection request" in "\n".join(await rig.command("status"))
     never.set()

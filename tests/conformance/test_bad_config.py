@@ -1,4 +1,4 @@
-"""A configuration, a port or an interpreter that cannot be used: one clear line, and what to do."""
+"""What cannot be used, a configuration, a port, an interpreter: one clear line, what to do."""
 
 import json
 import os
@@ -115,7 +115,9 @@ def test_site_json_damaged_on_the_device(make_cpe: Callable[..., Cpe], content, 
     else:
         site.write_bytes(content)
     board.start()
-    said = board.expect(r'^E \d+ boot: config file=site.json error="(.*)"; mend it and flash again')
+    said = board.expect(
+        r'^E \d+ boot: config file=site.json error="(.*)"; mend it and flash again'
+    )
     assert all(word in said[1] for word in words), said[0]
     board.expect(r"^>>> ")
     site.write_bytes(json.dumps({"connection_request": {"port": free_port()}}).encode())

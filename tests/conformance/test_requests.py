@@ -1,4 +1,4 @@
-"""UDP Connection Requests against a live CPE: who is let in and what is remembered (spec 2.1 to 2.3, pitfalls B1 to B8)."""
+"""UDP Connection Requests against a live CPE: who is let in and what is remembered."""
 
 import asyncio
 import re
@@ -17,9 +17,7 @@ WORD = MS + "ConnectionRequestPassword"
 
 async def counts(rig: Rig) -> dict[str, int]:
     """How many requests met which verdict, as the console says."""
-    (line,) = [
-        line for line in await rig.command("status") if line.startswith("requests")
-    ]
+    (line,) = [line for line in await rig.command("status") if line.startswith("requests")]
     return {name: int(number) for name, number in re.findall(r"([\w-]+)=(\d+)", line)}
 
 

@@ -1,6 +1,4 @@
-"""What the ACS can ask, and what becomes of it over sessions, reboots and resets (spec 4.6, DM-04, DM-05)."""
-
-import pytest
+"""What the ACS can ask, and what becomes of it over sessions, reboots and resets."""
 
 from host_tools.lab import rpc, soap
 from host_tools.lab.rpc import Typed
@@ -53,7 +51,9 @@ async def test_cwmp_17_51_all_or_nothing_and_a_fault_for_each_bad_parameter(rig:
 
 
 async def test_cwmp_51_a_name_listed_twice(rig: Rig):
-    document = soap.Envelope(rpc.set_values({CODE: "a", MS + "Username": "x"}).body, "9").to_bytes()
+    document = soap.Envelope(
+        rpc.set_values({CODE: "a", MS + "Username": "x"}).body, "9"
+    ).to_bytes()
     fault, values = await rig.call(
         rpc.raw(document.replace(b"ManagementServer.Username", b"DeviceInfo.ProvisioningCode")),
         rpc.get_values(CODE),
@@ -215,28 +215,40 @@ async def test_dm_04_factory_reset_forgets_all_but_identity(rig: Rig):
     assert attributes[MS + "Username"][0] == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "typed", "code"),
-    [
-        ("PeriodicInformInterval", Typed("4294967295", "unsignedInt"), 0),
-        ("PeriodicInformInterval", Typed("4294967296", "unsignedInt"), 9007),
-        ("PeriodicInformInterval", Typed("10", "int"), 0),
-        ("STUNMaximumKeepAlivePeriod", Typed("-1", "int"), 0),
-        ("STUNMaximumKeepAlivePeriod", Typed("-2", "int"), 9007),
-        ("CWMPRetryIntervalMultiplier", Typed("999", "unsignedInt"), 9007),
-        ("STUNEnable", Typed("yes", "boolean"), 9007),
-        ("Username", Typed("u" * 257), 9007),
-        ("Username", Typed("5", "unsignedInt"), 9006),
-        ("URL", Typed("ftp://acs"), 9007),
-        ("PeriodicInformTime", Typed("soon", "dateTime"), 9007),
-    ],
+RANGES = (
+    ("PeriodicInformInterval", Typed("4294967295", "unsignedInt"), 0),
+    ("PeriodicInformInterval", Typed("4294967296", "unsignedInt"), 9007),
+    ("PeriodicInformInterval", Typed("0", "unsignedInt"), 9007),
+    ("PeriodicInformInterval", Typed("10", "int"), 0),
+    ("STUNMaximumKeepAlivePeriod", Typed("-1", "int"), 0),
+    ("STUNMaximumKeepAlivePeriod", Typed("-2", "int"), 9007),
+    ("CWMPRetryIntervalMultiplier", Typed("999", "unsignedInt"), 9007),
+    ("STUNServerPort", Typed("65535", "unsignedInt"), 0),
+    ("STUNEnable", Typed("yes", "boolean"), 9007),
+    ("UpgradesManaged", Typed("false", "boolean"), 0),
+    ("Username", Typed("u" * 257), 9007),
+    ("Username", Typed("5", "unsignedInt"), 9006),
+    ("URL", Typed("ftp://acs"), 9007),
+    ("PeriodicInformTime", Typed("soon", "dateTime"), 9007),
 )
-async def test_dm_05_ranges_and_types(rig: Rig, name, typed, code):
-    (result,) = await rig.call(rpc.set_values({MS + name: typed}))
-    if code:
-        assert [fault[:2] for fault in result.parameters] == [(MS + name, code)]
-    else:
-        assert result == 0 and await rig.get(MS + name) == typed.text
+
+
+async def test_dm_05_ranges_and_types(rig: Rig):
+    calls = []
+    for name, typed, _ in RANGES:
+        calls += [rpc.set_values({MS + name: typed}), rpc.get_values(MS + name)]
+    before = await rig.ask(rpc.get_values(MS))
+    results = await rig.call(*calls)
+    for (name, typed, code), result, after in zip(
+        RANGES, results[::2], results[1::2], strict=True
+    ):
+        name = MS + name
+        if code:
+            assert [fault[:2] for fault in result.parameters] == [(name, code)]
+            assert after[name] == before[name]
+        else:
+            assert result == 0 and after[name] in (typed.text, {"false": "0"}.get(typed.text))
+            before[name] = after[name]
 
 
 async def test_cwmp_41_periodic_informs(rig: Rig):
@@ -255,6 +267,7 @@ async def test_cwmp_40_a_bootstrap_that_was_not_heard_comes_again(make_rig):
     await rig.acs.stop()
     await rig.start()
     await rig.board.seen(r'session: failed reason="connect refused" retry=1')
+    await rig.set("CWMPRetryMinimumWaitInterval", 1)
     await rig.power_cut()
     await rig.board.seen(r'session: failed reason="connect refused" retry=1')
     await rig.acs.start()

@@ -8,7 +8,7 @@ from tests.targets import Cpe
 
 
 def test_boot_prints_banner_first(dut: SerialDut) -> None:
-    dut.expect(rb"I \d+ boot: start version=\S+ board=\S+ micropython=\S+\r\n", timeout=10)
+    dut.expect(rb"I \d+ boot: start version=\S+ board=\S+ micropython=\S+ id=\S+\r\n", timeout=10)
 
 
 def test_b27_ctrl_c_gives_the_prompt_while_the_agent_runs(dut: SerialDut) -> None:

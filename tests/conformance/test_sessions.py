@@ -1,6 +1,7 @@
 """The course of a session and the Inform, as a live ACS sees them (spec 4.2 to 4.4)."""
 
 import asyncio
+import itertools
 import re
 import time
 from datetime import UTC, datetime
@@ -57,7 +58,7 @@ async def test_cwmp_12_use_cwmp_version(rig: Rig):
         assert (await rig.wake()).ok
         await rig.idle()
     rig.acs.script.on(acs_faults.use_cwmp_version("9.9"), method="Inform")
-    await rig.acs.ring(rig.cpe)
+    await rig.ring()
     await rig.board.seen(r'session: failed reason="CWMP version not supported"')
     await rig.idle()
     assert (await rig.wake()).ok
@@ -89,7 +90,7 @@ async def test_cwmp_13_an_unknown_header_that_must_be_understood(rig: Rig):
     assert isinstance(fault, soap.CwmpFaultError) and fault.code == 0  # a fault of SOAP itself
     await rig.idle()
     rig.acs.script.on(acs_faults.unknown_header(), method="Inform")
-    await rig.acs.ring(rig.cpe)
+    await rig.ring()
     await rig.board.seen(r'session: failed reason="header \S+ not understood"')
     await rig.idle()
     assert (await rig.wake()).ok
@@ -136,7 +137,7 @@ async def test_cwmp_20_any_other_fault_fails_the_session(rig: Rig):
 async def test_cwmp_20_fault_8005_without_end_is_given_up(rig: Rig):
     rig.acs.script.on(acs_faults.soap_fault(8005), method="Inform", times=None)
     seen = len(rig.cpe.informs)
-    await rig.acs.ring(rig.cpe)
+    await rig.ring()
     await rig.board.seen(r'session: failed reason="fault 8005 to Inform"')
     assert len(rig.cpe.informs) == seen + 4
     rig.acs.script.clear()
@@ -162,7 +163,7 @@ async def test_cwmp_21_inform_empty_post_requests_one_by_one_and_the_end(rig: Ri
 
 async def test_cwmp_21_what_is_no_answer_fails_the_session(rig: Rig):
     rig.acs.script.on(acs_faults.http_status(204), method="Inform")
-    await rig.acs.ring(rig.cpe)
+    await rig.ring()
     await rig.board.seen(r'session: failed reason="no answer to Inform"')
     await rig.idle()
     strange = b"<cwmp:InformResponse><MaxEnvelopes>1</MaxEnvelopes></cwmp:InformResponse>"
@@ -170,7 +171,7 @@ async def test_cwmp_21_what_is_no_answer_fails_the_session(rig: Rig):
     again = re.sub(rb"<cwmp:Reboot>.*</cwmp:Reboot>", strange, document)
     seen = len(rig.cpe.informs)
     rig.cpe.queue(rpc.raw(again))  # an InformResponse where a request should stand
-    await rig.acs.ring(rig.cpe)
+    await rig.ring()
     await rig.board.seen(r'session: failed reason="unexpected response"')
     await rig.informed(None, seen + 1)
     await rig.idle()
@@ -267,12 +268,25 @@ async def test_cwmp_23_x2_a_new_acs_that_provisions_can_ring(rig: Rig):
     assert (await ring.session()).ok
 
 
+async def test_cwmp_40_an_acs_url_set_on_the_device_is_a_first_contact_at_once(rig: Rig):
+    new = await rig.new_acs()
+    await rig.set("URL", new.url)
+    there = await new.wait_cpe()
+    await there.wait_session_end(1)
+    assert there.informs[0].codes == ["0 BOOTSTRAP"]
+    await rig.idle()
+    await rig.set("URL", rig.acs.url)  # and back again: both have forgotten each other
+    inform = await rig.informed("0 BOOTSTRAP", 1)
+    assert inform.codes == ["0 BOOTSTRAP"]
+    await rig.idle()
+
+
 async def test_cwmp_24_a_session_without_progress_is_ended(make_rig: MakeRig):
     """The ACS answers so slowly that each piece restarts its wait; the CPE's own guard ends it."""
     rig = await (await make_rig(site={"limits": {"session_guard_s": 5}})).ready()
     never = asyncio.Event()
     rig.acs.script.on(acs_faults.wait_for(never), method="")
-    await rig.acs.ring(rig.cpe)
+    await rig.ring()
     await rig.board.seen(r'session: failed reason="no progress"', timeout=15)
     never.set()
     await rig.idle()
@@ -283,15 +297,14 @@ async def test_cwmp_25_one_session_at_a_time(rig: Rig):
     """Rings, changes and the console all at once: sessions follow each other."""
     seen = len(rig.cpe.informs)
     for number in range(5):
-        await rig.acs.ring(rig.cpe)
+        await rig.ring()
         await rig.command(f"set {INFO}ProvisioningCode p{number}")
         await rig.command("inform")
     await rig.idle()
     sessions = rig.cpe.sessions
     assert all(session.ok for session in sessions)
     assert all(
-        before.ended_ns <= after.started_ns
-        for before, after in zip(sessions, sessions[1:], strict=False)
+        before.ended_ns <= after.started_ns for before, after in itertools.pairwise(sessions)
     )
     told = [inform.parameters.get(INFO + "ProvisioningCode") for inform in rig.cpe.informs[seen:]]
     assert told[-1] == "p4"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from host_tools import cli, id_table
+from host_tools import cli
 from host_tools.errors import Failed, UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,26 +77,3 @@ def test_broken_room_is_not_hidden_but_a_missing_one_is_left_out(
     monkeypatch.setitem(sys.modules, "host_tools.broken", broken)
     with pytest.raises(AttributeError):
         cli.make_app({"broken": "host_tools.broken"})
-
-
-def test_ids_at_the_head_of_a_test_name() -> None:
-    assert id_table.requirements("test_ucr_20_equal_ts_new_id") == ["UCR-20"]
-    assert id_table.requirements("test_b1_ucr_11_every_digit") == ["B1", "UCR-11"]
-    assert id_table.requirements("test_x7_y") == ["X7"]
-    assert id_table.requirements("test_udp_request_2_copies") == []
-    assert id_table.requirements("test_boot") == []
-
-
-def test_table_of_ids(tmp_path: Path) -> None:
-    tests = tmp_path / "tests"
-    tests.mkdir()
-    (tests / "test_a.py").write_text(
-        "def test_ucr_10_b(): pass\nasync def test_ucr_9_a(): pass\ndef helper_b3_c(): pass\n"
-    )
-    found = id_table.collect(tests)
-    assert found == {
-        "UCR-10": ["tests/test_a.py::test_ucr_10_b"],
-        "UCR-9": ["tests/test_a.py::test_ucr_9_a"],
-    }
-    text = id_table.table(found)
-    assert text.index("| UCR-9 |") < text.index("| UCR-10 |")

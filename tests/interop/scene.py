@@ -27,6 +27,7 @@ ADDRESS = "Device.ManagementServer.UDPConnectionRequestAddress"
 NAT_DETECTED = "Device.ManagementServer.NATDetected"
 RUNG = "6 CONNECTION REQUEST"
 CHANGED = "4 VALUE CHANGE"
+IDLE = ["session", "idle;"]
 USER, PASSWORD = "cpe", "acs-password"
 
 
@@ -35,6 +36,13 @@ class Scene:
 
     def __init__(self, board: Cpe, acs: Acs, device: Device) -> None:
         self.board, self.acs, self.device = board, acs, device
+
+    @property
+    def port(self) -> int:
+        """The primary port."""
+        found = re.search(r"net: listening udp=(\d+)", self.board.said())
+        assert found is not None
+        return int(found[1])
 
     async def bound(self) -> Address:
         """The public address of the next binding found, or changed, on the board."""
@@ -56,11 +64,21 @@ class Scene:
                 await self.device.wait_session_end(inform.session)
                 return inform
 
+    async def known(self, address: Address) -> None:
+        """The ACS knows `address`, by an Inform or because it asked, and the board owes it nothing
+        more: it is idle."""
+        async with asyncio.timeout(10):
+            while True:
+                idle = any(line.split()[:2] == IDLE for line in await self.command("status"))
+                if idle and self.device.parameters.get(ADDRESS) == shown(address):
+                    return
+                await asyncio.sleep(0.01)  # nothing says when a board has become idle
+
     async def settled(self) -> Address:
-        """The first binding: found, announced, reported, and nothing more under way."""
+        """The first binding: found, announced, known to the ACS, and nothing more under way."""
         address = await self.bound()
         assert await self.announced() == address
-        await self.told(address)
+        await self.known(address)
         return address
 
     async def ring(self, **options: Any) -> Ring:

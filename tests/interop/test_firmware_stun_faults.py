@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from host_tools.lab import rpc
 from host_tools.lab import stun_faults as faults
 from host_tools.lab.stun import Request, StunServer
 from host_tools.lab.stun_codec import Integrity
@@ -212,7 +213,7 @@ async def test_x7_literal_integrity_of_a_challenging_stund_is_no_signature(
     async with faulty(make_cpe, personality="annex-g-demo", **CREDENTIALS) as it:
         address = await it.bound()
         assert "integrity" in (await it.board.seen(r"^D \d+ binding: dropped reason=\"(.*)\""))[1]
-        await it.told(address)
+        await it.known(address)
         assert "binding: announced" not in it.board.said()
         await it.wake()
 
@@ -275,6 +276,28 @@ async def test_stun_03_every_answer_counts_once(make_cpe: MakeCpe) -> None:
         counts = await it.counts()
         assert (counts["answers"], counts["changes"]) == (2, 1)
         assert counts["dropped"] >= 4
+
+
+async def test_ucr_11_credentials_count_from_the_end_of_the_session_that_set_them(
+    make_cpe: MakeCpe,
+) -> None:
+    """The ring is under way before the CPE has read the ACS's last answer."""
+    for _ in range(4):
+        async with faulty(make_cpe) as it:
+            await it.wake(address=f"127.0.0.1:{it.port}")
+            assert "no-credentials" not in it.board.said()
+
+
+async def test_stun_62_an_address_read_during_discovery_is_corrected(make_cpe: MakeCpe) -> None:
+    """Without a NAT the address found is the one reported before: still the ACS has to hear of it,
+    as in between it has read that there is none."""
+    silence = faults.Silence()
+    async with faulty(make_cpe, silence) as it:
+        values = it.device.queue(rpc.get_values(ADDRESS))
+        await it.ring(address=f"127.0.0.1:{it.port}")
+        assert (await values)[ADDRESS] == ""
+        it.stun.faults.remove(silence)
+        await it.told(await it.bound())
 
 
 async def test_stun_40_late_answers_are_taken_once(make_cpe: MakeCpe) -> None:

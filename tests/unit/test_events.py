@@ -267,6 +267,7 @@ def test_b18_dirty_says_when_the_store_is_behind():
 
 def test_b18_restore_of_odd_records():
     queue = EventQueue()
-    for record in (None, {}, {"events": [["99 FUTURE", ""], ["1"], 5, ["M Reboot", "k" * 40]]}):
+    odd = {"events": [["99 FUTURE", ""], ["1"], 5, ["M Reboot", "k" * 40]]}
+    for record in (None, {}, odd, 5, [], "events", {"events": 7, "changes": [], "acs": 3}):
         queue.restore(record)
         assert queue.for_inform() == []

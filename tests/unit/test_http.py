@@ -274,6 +274,7 @@ def test_cwmp_08_bad_headers():
     for line in (b"nothing", b": x", b"Content-Length : 3", b"Location: a\rb", b"Location: \xff"):
         fails(OK + line + b"\r\n\r\n", "bad header")
     fails(OK + b"Location: a\0b\r\n\r\n", "bad header")
+    fails(OK + b"Set-Cookie: a=b; Max-Age=0\x1d\r\n\r\n", "bad header")
 
 
 def test_cwmp_08_bad_lengths():

@@ -45,6 +45,26 @@ def test_stun_62_no_notification_unless_the_acs_asked():
     )
 
 
+def test_stun_62_a_value_read_between_two_changes_is_corrected():
+    # Discovery without a NAT: there is an address, then none, then the same one again.
+    for read in (False, True):
+        board, notification = build()
+        board.address = "192.168.1.7:7547"
+        board.model.changed(ADDRESS)
+        board.model.set_attributes([(ADDRESS, 2, None)])
+        assert board.model.get(ADDRESS)[0] == board.address
+        board.address = ""
+        if read:
+            assert board.model.get(ADDRESS)[0] == ""
+        board.address = "192.168.1.7:7547"
+        board.model.changed(ADDRESS)
+        assert notification.for_inform() == ([ADDRESS] if read else [])
+        notification.delivered([ADDRESS])
+        assert board.model.get(ADDRESS)[0] == board.address
+        board.model.changed(ADDRESS)
+        assert not notification.pending()
+
+
 def test_stun_62_only_the_value_that_changed_is_notified():
     board, notification = build([ADDRESS, NAT])
 
@@ -166,5 +186,6 @@ def test_cwmp_63_restore_of_odd_records():
     _, notification = build([ADDRESS])
     notification.restore({ADDRESS: 2, MS + "Gone": 2, NAT: 2, CODE: 9})
     assert notification.for_inform() == [ADDRESS]
-    notification.restore(None)
-    assert not notification.pending()
+    for record in (None, [], 5, "x"):
+        notification.restore(record)
+        assert not notification.pending()

@@ -54,7 +54,7 @@ class DataModel:
         self._attributes = {}  # name: (notification, access list), where they are not the default
         self._object = 0  # where the last name was found: most calls walk the tree in order
         self._row = 0
-        self._told = {}  # name: text of the dynamic values that `changed` was called for
+        self._told = {}  # name: text that `changed` told of, None: another one was read since
         self.persist = None
         self.on_change = None
         for _, rows in declaration:
@@ -76,7 +76,12 @@ class DataModel:
         9005.
         """
         row = self._find(name)
-        return ("" if row[4] & HIDDEN else self._text(name, row)), row[1]
+        text = "" if row[4] & HIDDEN else self._text(name, row)
+        if name in self._told and self._told[name] != text:
+            # Read between two changes: whoever read it has to hear of the next value, be it the
+            # one told before.
+            self._told[name] = None
+        return text, row[1]
 
     def value(self, name):
         """Return the native value (int, bool or str), hidden ones in clear: for the agent's own

@@ -167,10 +167,12 @@ class EventQueue:
 
     def restore(self, record):
         """Take back a snapshot (dict or None); events this version does not know are dropped."""
-        record = record or {}
+        if not isinstance(record, dict):
+            record = {}
         self._events = []
         self._acs = record.get("acs")
-        for event in record.get("events", ()):
+        events = record.get("events")
+        for event in events if isinstance(events, list) else ():
             try:
                 self.add(event[0], event[1])
             except (ValueError, IndexError, TypeError):

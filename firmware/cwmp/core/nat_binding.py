@@ -48,7 +48,7 @@ def keepalive_period(minimum, maximum, lifetime=None):
 
 
 class NatBinding:
-    """One primary port. `changed()` is called when `mapped` or `nat_detected` got a new value
+    """One primary port. `changed()` is called when `reported` may be another one than before
     (STUN-12, STUN-62).
 
     random_bytes(n) gives n random bytes, log(level, area, text) writes a line. Addresses are
@@ -61,7 +61,6 @@ class NatBinding:
         self._log = log
         self.state = OFF
         self.local = None
-        self._told = ("", False)  # what `changed` was last called for
         self.server = None  # (host, port) as configured; the host may be a name
         self.mapped = None  # the public address of the last answer
         self.lifetime = None  # seconds, set by lifetime discovery (STUN-53)
@@ -137,13 +136,8 @@ class NatBinding:
         if not enable:
             # The local address is true at once; that there is no public one is news only when the
             # server did not answer, or every new setting would be reported twice.
-            self._tell()
-        return True
-
-    def _tell(self):
-        if self.reported != self._told:
-            self._told = self.reported
             self._changed()
+        return True
 
     # What is reported (STUN-60, STUN-61).
 
@@ -267,7 +261,7 @@ class NatBinding:
         self.failures += 1
         self.counts["failures"] += 1
         if self.mapped is None:
-            self._tell()
+            self._changed()
         if delay is None:
             delay = max(self.period * 1000, _RETRY_MIN)
             delay += delay * self._random(1)[0] // 2550
@@ -332,7 +326,7 @@ class NatBinding:
                     " was={}:{}".format(was[0], was[1]) if was else "",
                 ),
             )
-            self._tell()
+            self._changed()
             # At once (STUN-12); a NAT that maps every datagram anew must not make us a flood
             # (STUN-36).
             if self._announced < _IMMEDIATE:
@@ -371,6 +365,8 @@ class NatBinding:
             self.failures += 1
             self.state = GIVEN_UP
             self._tid = self._deadline = None
+            if self.mapped is None:
+                self._changed()
             return
         if code in (401, 430, 431, 432):
             variant = self._next_variant(code)

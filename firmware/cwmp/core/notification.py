@@ -98,7 +98,7 @@ class Notification:
     def restore(self, record):
         """Take back a snapshot (dict or None); after the data model took back its own."""
         self._pending = {}
-        for name, level in (record or {}).items():
+        for name, level in record.items() if isinstance(record, dict) else ():
             if level == _PASSIVE or level == _ACTIVE:
                 self._pending[name] = level
         self._drop_unwanted()

@@ -109,8 +109,8 @@ class Session:
         """-> the Inform. What it lists stays the same when the ACS wants it again."""
         self._informed = self.events.for_inform()
         if not self._informed:
-            # The console asked, or a session broke off behind its Inform: an Inform lists one event
-            # at least (CWMP-30), and a vendor's own is the only one that claims nothing.
+            # The console asked, or a session broke off behind its Inform: one event has to be
+            # listed (CWMP-30), and a vendor's own is the only one that claims nothing.
             self._informed = [(f"X {self.model.value(_OUI)} SESSION", "")]
         self._names = self.notification.for_inform()
         prepared = self._prepared

@@ -5,6 +5,7 @@ the chip's reset.
 import os
 import socket
 import sys
+from binascii import unhexlify
 
 from .base import Port
 
@@ -16,9 +17,11 @@ class UnixPort(Port):
         # One folder is one board: its id is drawn at the first boot and kept beside the records.
         path = self.folder + "/unique_id"
         try:
-            with open(path) as file:
-                return file.read()
-        except OSError:
+            with open(path, "rb") as file:
+                text = file.read()
+            if len(unhexlify(text)) == 6:  # one that is damaged is no identity
+                return text.decode()
+        except (OSError, ValueError):
             pass
         try:
             os.mkdir(self.folder)

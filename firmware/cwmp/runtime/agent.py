@@ -95,10 +95,12 @@ class Agent:
     # Records
 
     def _restore(self):
-        device = self.store.load("device") or {}
-        self._path = device.get("path") or hexlify(self.port.random_bytes(8)).decode()
-        if "path" not in device:
-            self.store.save("device", {"path": self._path})
+        device = self.store.load("device")
+        path = device.get("path") if isinstance(device, dict) else None
+        self._path = path if path and isinstance(path, str) else ""
+        if not self._path:
+            self._path = hexlify(self.port.random_bytes(8)).decode()
+            self._save("device", {"path": self._path})
         updated = self.model.restore(self.store.load("params"))
         self.model.attach(lambda record: self.store.save("params", record), self._changed)
         self.events.restore(self.store.load("events"))
@@ -445,6 +447,8 @@ class Agent:
 
     def _on_request(self, data):
         now = self.now()
+        if self._stale:  # the session that has just ended may have set what this is checked with
+            self._apply(now)
         verdict = self.gate.handle(data, len(data), now)
         if verdict == gate.ACCEPTED:
             # Until the Inform is on its way: the session's task runs before that of the time.

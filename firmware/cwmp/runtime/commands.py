@@ -2,6 +2,8 @@
 never needs them.
 """
 
+import gc
+
 from ..core.fault import CwmpFault
 from ..core.schedule import OTHER
 from . import health
@@ -14,6 +16,7 @@ _HELP = (
     ("get PATH", "a parameter, or all below a path that ends with a dot"),
     ("set NAME VALUE", "write a parameter, as if changed on the device"),
     ("events", "what the ACS has not been told yet"),
+    ("heap", "memory in use, after a collection"),
     ("log [D|I|W|E]", "the last lines again, or the least important level shown"),
     ("reboot", "restart the board"),
     ("factory-reset", "forget all but the site configuration, and restart"),
@@ -72,6 +75,12 @@ def _events(agent, rest):
         yield "changed: " + name
 
 
+def _heap(agent, rest):
+    gc.collect()
+    used, free = gc.mem_alloc(), gc.mem_free()
+    return ("heap      used={} free={} after a collection".format(used, free),)
+
+
 def _log(agent, rest):
     if rest:
         if rest not in ("D", "I", "W", "E"):
@@ -103,6 +112,7 @@ _COMMANDS = {
     "get": _get,
     "set": _set,
     "events": _events,
+    "heap": _heap,
     "log": _log,
     "reboot": _reboot,
     "factory-reset": _factory_reset,

@@ -77,12 +77,10 @@ def status(agent, now):
     for line in binding(agent, now):
         yield line
     counts = agent.gate.counts
-    yield "requests  " + (
-        " ".join(
-            ["{}={}".format(gate.NAMES[i], counts[i]) for i in range(len(counts)) if counts[i]]
-        )
-        or "none yet"
-    )
+    shown = ["{}={}".format(gate.NAMES[i], counts[i]) for i in range(len(counts)) if counts[i]]
+    if agent.udp and agent.udp.unknown:
+        shown.append("neither={}".format(agent.udp.unknown))  # nor STUN
+    yield "requests  " + (" ".join(shown) or "none yet")
     reasons = why_not(agent, now)
     if not reasons:
         yield "wake      ready: an ACS can ring at {}".format(agent.binding.reported[0])

@@ -361,8 +361,10 @@ class ResponseReader:
 
 def _text(raw):
     raw = raw.strip(b" \t")
-    if b"\r" in raw or b"\0" in raw:
-        raise HttpError("bad header")
+    if raw and min(raw) < 0x20:
+        for byte in raw:
+            if byte < 0x20 and byte != 9:
+                raise HttpError("bad header")
     try:
         return raw.decode()
     except ValueError:

@@ -1,0 +1,122 @@
+"""Power that fails at any moment: nothing that was acknowledged is lost (B26, UCR-24, CWMP-63)."""
+
+import asyncio
+import random
+
+import pytest
+
+from host_tools.lab import rpc
+from host_tools.lab.ring import Ring
+from tests.conformance.rig import INFO, MS, RING, MakeRig, Rig
+from tests.conformance.test_requests import Sender
+
+pytestmark = pytest.mark.capability("power_cut")
+
+CODE = INFO + "ProvisioningCode"
+NAME = INFO + "Description"
+KEY = MS + "ParameterKey"
+
+
+class Ledger:
+    """What was sent to the CPE and what it has acknowledged, as counting numbers."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.acknowledged = {"value": 0, "attribute": 0}
+
+    def calls(self, rig: Rig, count: int) -> list["asyncio.Future[object]"]:
+        """Queue that many writes, each kind in turn; they note by themselves what comes back."""
+        futures = []
+        for _ in range(count):
+            self.sent += 1
+            kind = "value" if self.sent % 2 else "attribute"
+            call = (
+                rpc.set_values({CODE: str(self.sent)}, f"key-{self.sent}")
+                if kind == "value"
+                else rpc.set_attributes({NAME: 1}, [f"entity-{self.sent}"])
+            )
+            future = rig.cpe.queue(call)
+            future.add_done_callback(
+                lambda done, kind=kind, number=self.sent: self.answered(done, kind, number)
+            )
+            futures.append(future)
+        return futures
+
+    def answered(self, done: "asyncio.Future[object]", kind: str, number: int) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self.acknowledged[kind] = number
+
+    async def check(self, rig: Rig) -> None:
+        """What the CPE has now is what it acknowledged last, or something sent after that."""
+        values, attributes = await rig.call(rpc.get_values(CODE, KEY), rpc.get_attributes(NAME))
+        number = int(values[CODE] or "0")
+        assert self.acknowledged["value"] <= number <= self.sent
+        # Value and ParameterKey belong together, whatever was cut.
+        assert values[KEY] == (f"key-{number}" if number else "")
+        level, (entity,) = attributes[NAME]
+        number = int(entity.partition("-")[2]) if entity.startswith("entity-") else 0
+        assert self.acknowledged["attribute"] <= number <= self.sent
+        assert level == (1 if number else 0)
+
+
+async def cut_at(rig: Rig, ledger: Ledger, delay: float) -> None:
+    """Write in one session, take the power `delay` s after the ring, look at what is there."""
+    seen = len(rig.cpe.informs)
+    kept: Ring = await rig.ring()
+    await kept.session()
+    await rig.idle()  # its freshness is on flash by now
+    futures = ledger.calls(rig, 6)
+    await rig.ring()
+    await asyncio.sleep(delay)
+    await rig.power_cut()
+    for future in futures:
+        future.cancel()
+    inform = await rig.cpe.wait_inform("1 BOOT", seen)
+    await rig.cpe.wait_session_end(inform.session)
+    assert RING not in inform.codes and "0 BOOTSTRAP" not in inform.codes
+    await rig.idle()
+    send = Sender(rig)
+    assert "accepted" not in await send(kept.datagram)
+    await ledger.check(rig)
+    await rig.idle()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_b26_power_cut_at_random_moments_loses_nothing_acknowledged(rig: Rig, seed):
+    drawn = random.Random(seed)
+    ledger = Ledger()
+    for _ in range(5):
+        await cut_at(rig, ledger, drawn.uniform(0, 0.06))
+    assert "store: lost" not in rig.board.said() and "damaged" not in rig.board.said()
+    assert max(ledger.acknowledged.values()) > 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+async def test_b26_power_cut_soak(make_rig: MakeRig):
+    drawn = random.Random()
+    rig = await (await make_rig(site={"log": {"level": "I"}})).ready()
+    ledger = Ledger()
+    for number in range(1000):
+        delay = drawn.uniform(0, 0.08)
+        try:
+            await cut_at(rig, ledger, delay)
+        except BaseException:
+            print(f"cut {number} after {delay * 1000:.3f} ms")
+            raise
+    assert "store: lost" not in rig.board.said()
+
+
+async def test_b18_b26_power_cut_in_the_first_session_bootstraps_again(make_rig: MakeRig):
+    drawn = random.Random(3)
+    for _ in range(3):
+        rig = await make_rig()
+        await rig.start()
+        await asyncio.sleep(drawn.uniform(0, 0.03))
+        await rig.power_cut()
+        cpe = await rig.acs.wait_cpe()
+        await rig.ready()
+        accepted = [session for session in cpe.sessions if "< InformResponse" in session.log]
+        assert accepted[0].ok in (True, False)
+        assert "0 BOOTSTRAP" in cpe.informs[0].codes
+        assert (await rig.wake()).ok
