@@ -1,4 +1,4 @@
-"""A stranger at the primary port: datagrams that cannot be genuine, sent no faster than they are read."""
+"""A stranger at the primary port: no datagram of theirs is genuine, all of them are read."""
 
 import asyncio
 import re
@@ -120,7 +120,7 @@ def may_be_an_answer(data: bytes, tid: bytes) -> bool:
 
 
 def stun_answers(rng: Xorshift, tid: bytes) -> Iterator[bytes]:
-    """Damaged answers to the request with this id, without end; nearly all of them carry the id."""
+    """Damaged answers to the request with this id, without end; most of them carry the id."""
     corpus = stun_corpus(tid)
     while True:
         one = mutate(rng, rng.pick(corpus), corpus, b"\x00\x08")

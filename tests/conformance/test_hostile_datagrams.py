@@ -1,4 +1,4 @@
-"""A running CPE at whose primary port anything arrives: it reads all of it and nothing comes of it."""
+"""A running CPE at whose primary port anything arrives: it is read, and nothing comes of it."""
 
 import asyncio
 import re
@@ -51,7 +51,7 @@ class Hold:
 
 
 async def attack(rig: Rig, rng: Xorshift, count: int) -> int:
-    """Send `count` damaged Connection Requests and as many damaged STUN answers; return how many."""
+    """Send `count` damaged Connection Requests and as many damaged STUN answers; return both."""
     stranger, hold = Stranger(rig), Hold(rig)
     who = rig.cpe.connection_request
     assert who is not None
@@ -113,12 +113,12 @@ async def test_b6_b11_b13_damaged_datagrams_leave_no_trace(make_rig: MakeRig):
 
 
 @pytest.mark.soak
-async def test_soak_b6_b11_b13_a_hundred_thousand_damaged_datagrams(make_rig: MakeRig):
+async def test_soak_b6_b11_b13_a_hundred_thousand_of_them(make_rig: MakeRig):
     await survives(await (await make_rig(site=QUIET)).ready(), seed=2, count=50_000)
 
 
 async def test_b3_ucr_33_a_genuine_ring_among_forged_ones_is_answered(make_rig: MakeRig):
-    """They have the right un, a ts far ahead, and come all the time; only the key is not theirs."""
+    """They have the right un, a ts far ahead, and come all the time; only the key is wrong."""
     rig = await (await make_rig(site=QUIET)).ready()
     who = rig.cpe.connection_request
     assert who is not None
