@@ -52,10 +52,10 @@ def test_help_lists_every_command_and_each_one_works(board: Cpe):
         listed = say(b"help\r", DONE)
         names = re.findall(r"^([a-z-]+) ", listed.partition("help\n")[2], re.MULTILINE)
         assert names == [
-            *("status", "binding", "inform", "get", "set", "events", "log"),
+            *("status", "binding", "inform", "get", "set", "events", "heap", "log"),
             *("reboot", "factory-reset", "help"),
         ]
-        for name in ("status", "binding", "inform", "events", "log"):
+        for name in ("status", "binding", "inform", "events", "heap", "log"):
             assert say(name.encode() + b"\r", DONE).endswith("ok\n"), name
         assert say(b"get Device.DeviceInfo.ModelName\r", DONE) == (
             "get Device.DeviceInfo.ModelName\n"

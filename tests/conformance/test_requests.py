@@ -334,8 +334,7 @@ async def test_b5_b6_b7_malformed_requests_leave_the_cpe_as_it_was(rig: Rig):
         b"G" * 9000,
     ]
     assert await send(*bad) == {"malformed": len(bad)}
-    rig.send(b"")  # neither STUN nor a request: not counted
-    rig.send(b"\xff" * 100)
+    assert await send(b"", b"\xff" * 100) == {"neither": 2}  # nor STUN
     rig.send(b"\x00\x01\x00\x00" + b"\x21\x12\xa4\x42" + b"x" * 12)
     rig.send(b"\x01\x01\xff\xff")
     # A long one, then a short one that would be good with what the long one left behind.

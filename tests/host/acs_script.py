@@ -160,7 +160,7 @@ async def _run(script: str, handler: Handler, tls: ssl.SSLContext | None, heap: 
             await handler(peer)
         except (ConnectionError, asyncio.CancelledError):
             pass
-        except BaseException as error:  # noqa: BLE001 - reported by the test
+        except BaseException as error:
             problems.append(error)
         finally:
             writer.close()

@@ -325,7 +325,7 @@ class BindingModel(RuleBasedStateMachine):
     @invariant()
     def changes_are_told(self) -> None:
         # That there is no address for the moment, behind a new setting, is not worth a session.
-        if self.binding.mapped is not None or self.reported and not self.enabled:
+        if self.binding.mapped is not None or (self.reported and not self.enabled):
             assert self.reported[-1] == self.binding.reported
 
     @invariant()
