@@ -258,6 +258,10 @@ async def test_stun_60_61_switching_stun_off_returns_to_the_local_address(make_r
     seen = len(cpe.informs)
     await rig.set("STUNEnable", 0)
     inform = await rig.informed(CHANGE, seen)
+    while inform.parameters.get(ADDRESS) == mapped:
+        # The binding may still have been news when STUN was switched off.
+        seen = cpe.informs.index(inform) + 1
+        inform = await rig.informed(CHANGE, seen)
     assert inform.parameters[ADDRESS] == f"127.0.0.1:{rig.port}"
     assert inform.parameters[MS + "NATDetected"] in ("0", "false")
 
