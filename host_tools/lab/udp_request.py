@@ -140,9 +140,6 @@ def decoded(value: bytes) -> bytes:
     return unquote_to_bytes(value.replace(b"+", b" "))
 
 
-_decode = decoded  # the name that the property tests know
-
-
 def compose(
     username: str,
     password: str,

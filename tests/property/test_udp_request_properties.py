@@ -183,7 +183,7 @@ def requests(draw: st.DrawFn, username: str) -> bytes:
         "un": escape(username, draw(ESCAPES)),
         "cn": draw(TEXTS if odd == "cn" else st.just("9f86d081")).encode("latin-1"),
     }
-    meant = dict(sent, un=username.encode(), cn=lab._decode(sent["cn"]))
+    meant = dict(sent, un=username.encode(), cn=lab.decoded(sent["cn"]))
     signed = draw(st.sampled_from([sent, meant]))
     text = b"".join(signed[name] for name in ("ts", "id", "un", "cn"))
     digest = hmac.new(PASSWORD.encode(), text, hashlib.sha1).hexdigest()
