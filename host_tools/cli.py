@@ -23,6 +23,7 @@ ROOMS = {
     "capture": "host_tools.capture.commands",
     "demo": "host_tools.demo.commands",
     "bench": "host_tools.bench.commands",
+    "sim": "host_tools.sim.commands",
     "id-table": "host_tools.id_table",
 }
 HELP = """The lab around esp-cwmp: boards, servers, captures.

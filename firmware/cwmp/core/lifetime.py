@@ -57,6 +57,7 @@ class Lifetime:
         self.server = UNKNOWN
         self.error = 0  # code of the error answer of a server that refuses
         self.losses = 0  # bindings lost in spite of what was known
+        self.found = False  # the search is over
         self.probes = 0  # of the last search
         self.lifetime = None  # what `NatBinding.use` is told: seconds, None for the minimum
         self.good = None  # longest wait in seconds that was outlived
@@ -101,7 +102,7 @@ class Lifetime:
         self.good = self.bad = self.lifetime = None
         self._plan = [0]  # waits that are tried before the search goes on
         self._suspect = None  # a wait without answer, as long as the server may be the reason
-        self._found = False
+        self.found = False
         # The primary binding shows first that it lives from keepalive to keepalive.
         self._rest(now, minimum * 1000 + 5000)
 
@@ -178,9 +179,9 @@ class Lifetime:
         self._deadline = now + delay + delay * self._random(1)[0] // 2550
 
     def _begin(self, now):
-        if self._found:
+        if self.found:
             # Is it true still? And may it be more by now?
-            self._found = False
+            self.found = False
             self.probes = 0
             self._plan = [self.good or self._minimum]
             if self.bad:
@@ -287,7 +288,7 @@ class Lifetime:
 
     def _finish(self, now):
         was, self.lifetime = self.lifetime, self._period()
-        self._found = True
+        self.found = True
         text = "lifetime holds_s={} forgotten_s={} period_s={} probes={}"
         self._log(
             "D" if was == self.lifetime else "I",

@@ -364,7 +364,7 @@ class NatBinding:
         period = self.period * 1000
         spare = period - max(self._minimum, _PERIOD_MIN) * 1000
         if spare > 0:
-            period -= min(spare, period // 10) * self._random(1)[0] // 256
+            period -= min(spare, period // 32) * self._random(1)[0] // 256
         since = now if self._announce or self._sent_at is None else self._sent_at
         self._wait(now, max(since + period - now, 0))
 
