@@ -30,7 +30,7 @@ from .udp import PrimaryPort
 
 _MS = "Device.ManagementServer."
 _DROPS_SHOWN_MS = 10000  # least time between two lines about the same kind of dropped datagram
-_LONGEST_SLEEP = 60000  # ms
+LONGEST_SLEEP = 60000  # ms
 _WATCH = 1000  # while a session runs: its guard is this exact
 
 
@@ -45,6 +45,9 @@ class Agent:
         self.log = log
         self.now = clock.now
         self.store = Store(port.folder, log)
+        self.counters = port.counters(self.store)
+        self.tasks = ()  # (name, task) that must not end
+        self.beat = 0  # when the task that keeps the time last came round
         self.model = DataModel(DEVICE2, site, self._getters(), log)
         self.notification = Notification(self.model)
         self.events = EventQueue(self.notification, log)
@@ -104,7 +107,7 @@ class Agent:
         updated = self.model.restore(self.store.load("params"))
         self.model.attach(lambda record: self.store.save("params", record), self._changed)
         self.events.restore(self.store.load("events"))
-        self.gate.freshness.restore(self.store.load("fresh"))
+        self.gate.freshness.restore(self.counters.load("fresh"))
         self.events.after_boot(self._url() or None)
         for name in updated:
             self.model.changed(name)
@@ -124,7 +127,7 @@ class Agent:
         now = self.now()
         rest = self._fresh_rest(now)
         if freshness.dirty and not rest:
-            self._save("fresh", freshness.snapshot())
+            self._save("fresh", freshness.snapshot(), self.counters)
             freshness.dirty = False
             self._fresh_saved = now
 
@@ -133,9 +136,9 @@ class Agent:
             return 0
         return max(0, self._fresh_saved + self.site["limits"]["freshness_write_s"] * 1000 - now)
 
-    def _save(self, name, value):
+    def _save(self, name, value, store=None):
         try:
-            self.store.save(name, value)
+            (store or self.store).save(name, value)
         except OSError as error:
             self.log("E", "store", 'failed what={} error="{}"'.format(name, error))
 
@@ -238,14 +241,27 @@ class Agent:
 
     async def run(self):
         """Run for ever. OSError: the primary port cannot be opened."""
-        await self.port.start_network(self.site, self.log)
+        await self.port.start_network(self.site, self.log, self._network_back)
+        self.beat = self.now()
         self.open()
         self.want(reasons.BOOT)
         reader = asyncio.create_task(self._read())
+        self.tasks = (("reader", reader),)
         try:
             await self._keep_time()
         finally:
             reader.cancel()
+
+    def _network_back(self):
+        # Names may lead elsewhere now, and the NAT has forgotten us (B20, STUN-20).
+        self.resolver.forget(None)
+        self.find_local_ip()
+        self.binding.moved(self.now())
+        self._wake.set()
+
+    def clock_set(self):
+        """The board knows the time of day now, or knows it better."""
+        self._wake.set()
 
     async def _read(self):
         while True:
@@ -300,7 +316,7 @@ class Agent:
         """Forget all records but identity; the next boot is a first contact (DM-04)."""
         self.model.factory_reset()
         self.gate.freshness.clear()
-        self.store.remove("fresh")
+        self.counters.remove("fresh")
         self.store.remove("device")
         self.events.bootstrap()
         self.save_events()
@@ -308,7 +324,7 @@ class Agent:
     async def _keep_time(self):
         while True:
             self.log.release()
-            now = self.now()
+            now = self.beat = self.now()
             self._wake.clear()
             if self._session is None:
                 if self._rebooting:
@@ -333,7 +349,7 @@ class Agent:
                 await asyncio.sleep_ms(0)
 
     def _next(self, now):
-        wait = _LONGEST_SLEEP if self._session is None else _WATCH
+        wait = LONGEST_SLEEP if self._session is None else _WATCH
         deadline = self.binding.deadline()
         if deadline is not None:
             wait = min(wait, max(deadline - now, 0))
@@ -360,12 +376,17 @@ class Agent:
     def _reboot(self):
         self.save_events()
         if self.gate.freshness.dirty:
-            self._save("fresh", self.gate.freshness.snapshot())
+            self._save("fresh", self.gate.freshness.snapshot(), self.counters)
         self.log("I", "boot", "reboot")
         self.close()
+        self.port.set_failed_boots(0)
         self.port.reset()
 
     # Sessions
+
+    @property
+    def in_session(self):
+        return self._session is not None
 
     def _may_start(self):
         return (
@@ -396,6 +417,8 @@ class Agent:
             self.events.failed()
         else:
             self.sessions_done += 1
+            if self.sessions_done == 1:
+                self.port.set_failed_boots(0)  # this boot was a good one
         self.last_failure = done.failure
         self.schedule.ended(not done.failure, now, self._fraction())
         if done.failure:

@@ -10,11 +10,14 @@ _LINE = 300  # characters of a command
 
 
 class Console:
-    """Reads commands for `agent`, with echo and backspace as people expect them."""
+    """Reads commands for `agent` and its `log`, with echo and backspace as people expect them.
 
-    def __init__(self, agent):
+    execute(agent, line) runs one; without it those of `runtime.commands` are loaded.
+    """
+
+    def __init__(self, agent, execute=None):
         self._agent = agent
-        self._execute = None
+        self._execute = execute
 
     async def run(self):
         line = ""

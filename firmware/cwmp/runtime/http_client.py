@@ -66,8 +66,8 @@ class HttpClient:
     """One per session: cookies, nonce, redirected URL, connection die with it. HttpError: bad URL.
 
     Build it before the bell rings: `post` then only looks up the address, connects and writes.
-    `buffer` (bytearray) is the one read and write buffer, `tls` the SSLContext for https. Times in
-    milliseconds: `response_ms` bounds the sending, the wait for the first byte and the rest of the
+    `buffer` (bytearray) is the one read and write buffer, tls() gives the SSLContext when https
+    wants it, or raises ValueError with the reason why there is none. Times in milliseconds: `response_ms` bounds the sending, the wait for the first byte and the rest of the
     response, each.
     """
 
@@ -88,6 +88,7 @@ class HttpClient:
         self._resolver = resolver
         self._buf = bytearray(_BUFFER) if buffer is None else buffer
         self._tls = tls
+        self._context = None
         self._connect_ms = connect_ms
         self._response_ms = response_ms
         self._body_limit = body_limit
@@ -178,14 +179,19 @@ class HttpClient:
 
     async def _open(self):
         tls, host, port, _ = self._url
-        if tls and self._tls is None:
-            raise HttpFailure("no tls context")
+        if tls and self._context is None:
+            if self._tls is None:
+                raise HttpFailure("no tls context")
+            try:
+                self._context = self._tls()
+            except ValueError as error:
+                raise HttpFailure("tls " + str(error))
         try:
             address = self._resolver.lookup(host, port)
         except OSError as error:
             raise HttpFailure(error.args[-1])
         self._cnonce = None
-        context = self._tls if tls else None
+        context = self._context if tls else None
         try:
             self._stream = await open_stream(address, self._connect_ms, context, host)
         except (OSError, asyncio.TimeoutError) as error:  # noqa: UP041 - MicroPython has no other

@@ -2,11 +2,13 @@
 
 import asyncio
 
+from .. import runtime
 from ..core import schedule as reasons
 from ..core.inform import CONNECTION_REQUEST
 from ..core.session import Session, SessionError
 from ..wire.http import HttpError
 from .http_client import HttpClient, HttpFailure, prepare
+from .slices import drop
 
 _MS = "Device.ManagementServer."
 _BUFFER = 1024
@@ -59,6 +61,7 @@ class SessionRunner:
                     use[2],
                     agent.resolver,
                     self._buffer,
+                    self._tls_context,
                     response_ms=site["acs"]["timeout_s"] * 1000,
                     body_limit=site["limits"]["body_bytes"],
                     allow_basic=site["acs"]["allow_basic"],
@@ -131,6 +134,15 @@ class SessionRunner:
         else:
             agent.log("I", "session", "done")
         return Outcome(failure, session)
+
+    def _tls_context(self):
+        from . import tls  # noqa: PLC0415 - a slice for those who have https
+
+        agent = self._agent
+        try:
+            return tls.make_context(agent.site["acs"], agent.port.unix_time(), agent.log)
+        finally:
+            drop(runtime, "tls")
 
     def _sink(self):
         self._reader = self._session.reader()
