@@ -58,6 +58,7 @@ class Agent:
             self.schedule.ring, limits["lenient"], site["limits"]["datagram_bytes"]
         )
         self.binding = NatBinding(port.random_bytes, self._binding_changed, log)
+        self.lifetime = None  # LifetimeSockets, once there is something to discover
         self.resolver = Resolver(socket.getaddrinfo)
         self.prepared = PreparedInform(self.model)
         self.runner = SessionRunner(self)
@@ -298,6 +299,8 @@ class Agent:
         self._apply(self.now())
 
     def close(self):
+        if self.lifetime:
+            self.lifetime.close()
         if self.udp:
             self.udp.close()
             self.udp = None
@@ -330,6 +333,7 @@ class Agent:
                 if self._rebooting:
                     self._reboot()
                 self._housekeeping(now)
+                self._discover_lifetime(now)
             elif now - self.runner.progress > self.site["limits"]["session_guard_s"] * 1000:
                 self._session.cancel()
             if self._stale or (not self._clock_known and self.port.unix_time() is not None):
@@ -350,9 +354,13 @@ class Agent:
 
     def _next(self, now):
         wait = LONGEST_SLEEP if self._session is None else _WATCH
-        deadline = self.binding.deadline()
-        if deadline is not None:
-            wait = min(wait, max(deadline - now, 0))
+        for source in (
+            self.binding,
+            self.lifetime if self._session is None else None,  # no probes during a session
+        ):
+            deadline = source.deadline() if source else None
+            if deadline is not None:
+                wait = min(wait, max(deadline - now, 0))
         for left in (
             self.schedule.deadline(now) if self._may_start() else None,
             self.periodic.deadline(now),
@@ -467,6 +475,17 @@ class Agent:
         packet = binding.tick(now)
         if packet and not self.udp.send(packet, binding.destination):
             self.log("D", "net", "send-failed")
+
+    def _discover_lifetime(self, now):
+        binding = self.binding
+        if self.lifetime is None:
+            if binding.mapped is None or not binding.has_range:
+                return
+            # A slice: many a device has a fixed period, or no STUN at all.
+            from .lifetime_sockets import LifetimeSockets  # noqa: PLC0415
+
+            self.lifetime = LifetimeSockets(binding, self.port.random_bytes, self.log)
+        self.lifetime.serve(now)
 
     def _on_request(self, data):
         now = self.now()

@@ -105,7 +105,7 @@ def binding(agent, now):
     answered = (
         "never"
         if b.answered is None
-        else "{} s ago, round trip {} ms".format((now - b.answered) // 1000, b.round_trip)
+        else "{} s ago, round trip {} ms".format((now - b.answered) // 1000, b.round_trips[-1])
     )
     yield "stun      {} last answer {}{}".format(
         _server(b), answered, "; " + b.failure if b.failure else ""
