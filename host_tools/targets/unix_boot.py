@@ -6,9 +6,9 @@ from pathlib import Path
 
 # Runs in __main__, so that the names of main.py are there to look at after Ctrl-C. First what a
 # board has and this port lacks: machine.reset(), the RTC's memory (a file beside the flash), the
-# watchdog (unix_watchdog.py; each line written to it is a new time in milliseconds). A main.py that ends with SystemExit
-# leaves MicroPython, as on a board; any other end gives the prompt. READY, which nobody gets to
-# see, says that Ctrl-C interrupts from now on; keys wait until then.
+# watchdog (unix_watchdog.py). A main.py that ends with SystemExit leaves MicroPython, as on a
+# board; any other end gives the prompt. READY, which nobody gets to see, says that Ctrl-C
+# interrupts from now on; keys wait until then.
 READY = b"\x16"
 _LAUNCH_FIRST = """\
 def _():
@@ -31,7 +31,7 @@ def _():
     wire = open(int(os.getenv("WATCHDOG")), "wb")
     class WDT:
         def __init__(self, id=0, timeout=5000):
-            self.line = b"%d\n" % timeout
+            self.line = b"%d\\n" % timeout
             self.feed()
         def feed(self): wire.write(self.line)
     board.WDT = WDT

@@ -21,8 +21,8 @@ class Esp32Port(Port):
         return hexlify(machine.unique_id()).decode().upper()
 
     def set_unix_time(self, seconds):
-        year, month, day, hour, minute, second, weekday, _ = time.gmtime(seconds - EPOCH)
-        machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
+        t = time.gmtime(seconds - EPOCH)
+        machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
 
     def counters(self, store):
         from .nvs import open_records  # noqa: PLC0415 - the unix port has none

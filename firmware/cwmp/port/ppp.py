@@ -30,7 +30,8 @@ class Link:
         elif hasattr(_PPP, "SEC_PAP"):
             nic.connect(security=_PPP.SEC_PAP, user=user, key=password)
         else:  # before 1.25
-            nic.connect(authmode=_PPP.AUTH_PAP, username=user, password=password)
+            old = {"authmode": _PPP.AUTH_PAP, "username": user, "password": password}
+            nic.connect(**old)
 
     def down(self):
         # Before any reset, or the chip crashes (B25). Waits up to 4 s for the peer's goodbye.

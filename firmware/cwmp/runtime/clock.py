@@ -28,7 +28,9 @@ async def keep(agent, server):
             agent.resolver.forget(host)
             pause, wait = wait, min(2 * wait, _RETRY_MAX)
             agent.log(
-                "W", "time", 'no-answer server={} reason="{}" retry_s={}'.format(server, error, pause)
+                "W",
+                "time",
+                'no-answer server={} reason="{}" retry_s={}'.format(server, error, pause),
             )
         await asyncio.sleep(pause)
 

@@ -59,8 +59,9 @@ class HttpClient:
 
     Build it before the bell rings: `post` then only looks up the address, connects and writes.
     `buffer` (bytearray) is the one read and write buffer, tls() gives the SSLContext when https
-    wants it, or raises ValueError with the reason why there is none. Times in milliseconds: `response_ms` bounds the sending, the wait for the first byte and the rest of the
-    response, each.
+    wants it, or raises ValueError with the reason why there is none. Times in milliseconds:
+    `response_ms` bounds the sending, the wait for the first byte and the rest of the response,
+    each.
     """
 
     def __init__(

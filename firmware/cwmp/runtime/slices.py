@@ -17,7 +17,7 @@ def scarce():
 
 
 def drop(package, name):
-    """Forget the module `name` of `package`."""
+    """Forget the module `name` of `package`: the collector takes it when nobody uses it."""
     del sys.modules[package.__name__ + "." + name]
     delattr(package, name)
 

@@ -3,7 +3,6 @@ port when the network has fallen silent.
 """
 
 import asyncio
-import gc
 
 from micropython import const
 

@@ -12,9 +12,8 @@ def make_context(acs, unix_time, log):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not acs["tls_verify"]:
         context.verify_mode = ssl.CERT_NONE
-        log(
-            "W", "session", "TLS NOT VERIFIED: anybody can pose as the ACS (acs.tls_verify = false)"
-        )
+        text = "TLS NOT VERIFIED: anybody can pose as the ACS (acs.tls_verify = false)"
+        log("W", "session", text)
         return context
     context.verify_mode = ssl.CERT_REQUIRED
     if not acs["ca"]:
