@@ -9,6 +9,7 @@ standard library, so that a board is up in some ten milliseconds. The state fold
     board.json   port, pid, number of boots: what `status` answers
     control      the socket that takes one command and answers one line of JSON
     lock         held while a pump serves this folder
+    rtc          the memory of the RTC: outlives a reset, but not the power
 
 How the interpreter ends decides what comes next: status 0 is a soft reset (Ctrl-D), 3 a reset of
 the chip, anything else a crash, after which the chip resets too. Ctrl-C that ends the interpreter
@@ -35,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from host_tools.targets import unix_boot
+from host_tools.targets.unix_watchdog import Watchdog
 from host_tools.targets.unix_wires import (
     SerialLog,
     Visitors,
@@ -79,6 +81,8 @@ class Pump:
             self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.control.bind(address)
         self.control.listen(8)
+        self.watchdog = Watchdog()
+        self.forget_rtc()  # there was no power
         self.child: subprocess.Popen[bytes] | None = None
         self.board = self.board_slave = self.end = -1
         self.boots = 0
@@ -111,6 +115,8 @@ class Pump:
             "TERM": "dumb",
         }
         environment["MICROPYINSPECT"] = "1"
+        environment["WATCHDOG"] = str(self.watchdog.wire)
+        self.watchdog.reset()
         environment.update(item.split("=", 1) for item in self.options.env)
         self.board, self.board_slave = pty.openpty()
         set_board_side(self.board_slave)
@@ -123,6 +129,7 @@ class Pump:
             cwd=self.flash,
             env=environment,
             start_new_session=True,
+            pass_fds=[self.watchdog.wire],
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         self.end = os.pidfd_open(self.child.pid)  # readable once the interpreter has gone
@@ -142,6 +149,9 @@ class Pump:
             self.child.kill()
             self.bury()
             self.log.note(reason)
+
+    def forget_rtc(self) -> None:
+        (self.state / "rtc").unlink(missing_ok=True)
 
     def bury(self) -> int:
         """Take what the board wrote before it went, give its console back and return the exit
@@ -177,6 +187,15 @@ class Pump:
             self.log.note(f"crash, {reason}, reset")
             self.say(f"\r\nboard: crash, {reason}, reset\r\n".encode())
             self.start_again(CRASH_DELAY)
+
+    def bitten(self) -> None:
+        """The watchdog was not fed in time."""
+        assert self.child is not None
+        self.child.kill()
+        self.bury()
+        self.log.note("watchdog, reset")
+        self.say(b"\r\nboard: watchdog, reset\r\n")
+        self.start_again(CRASH_DELAY)
 
     def start_again(self, delay: float, main: bool = True) -> None:
         self.boot_main = main
@@ -328,6 +347,7 @@ class Pump:
                 self.boot()
             elif word == "power-off":
                 self.cut("power off")
+                self.forget_rtc()
             elif word == "power-on":
                 if self.child is None:
                     self.boot()
@@ -348,9 +368,12 @@ class Pump:
             now = time.monotonic()
             if self.boot_at is not None and now >= self.boot_at:
                 self.boot(self.boot_main)
+            if self.child is not None and self.watchdog.bites:
+                self.bitten()
             self.receive_visitors(now)
             self.serve(*self.wait(now))
         self.cut("stopped")
+        self.forget_rtc()
 
     def wait(self, now: float) -> tuple[list[int], list[int]]:
         """Sleep until there is something to do; return the readable and writable descriptors."""
@@ -365,7 +388,8 @@ class Pump:
             else:
                 times.append(self.deliver_at)
         if self.child is not None:
-            readable += (self.board, self.end)
+            readable += (self.board, self.end, self.watchdog.fd)
+            times += [] if self.watchdog.deadline is None else [self.watchdog.deadline]
             if self.to_board and self.ready and not self.to_raw:
                 if b"\x03" in self.to_board or len(self.to_board) > KEYS or not self.blocked():
                     writable.append(self.board)
@@ -383,6 +407,8 @@ class Pump:
             self.from_user()
         if self.board in writable:
             self.feed_board()
+        if self.watchdog.fd in readable:
+            self.watchdog.wind_up()
         if self.board in readable:
             self.from_board()
         if self.end in readable:
