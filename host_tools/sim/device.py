@@ -71,7 +71,8 @@ class Device:
             wait = self.schedule.deadline(now)
             times.append(None if wait is None else now + wait)
         times.append(now + self.periodic.deadline(now))
-        return min([when for when in times if when is not None])
+        soonest: int = min([when for when in times if when is not None])
+        return soonest
 
     def datagram(self, socket: int, data: bytes, now: int) -> None:
         """Take what came for a socket."""

@@ -76,14 +76,18 @@ def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
             f"{result.seconds / 60:.0f} min" if result.outlived else "",
         )
         groups.setdefault(key, []).append(result)
-    shown: list[tuple[str, ...]] = []
-    for key, group in groups.items():
-        nats = [result.cell.nat for result in group]
-        name = ", ".join(nats) if len(nats) < len(KINDS) else f"all {len(nats)} kinds"
-        rings = sum(result.rings for result in group)
-        answered = sum(result.answered for result in group)
-        shown.append((name, *key, f"{rings:,}", f"{answered:,}"))
-    return shown
+    return [(_names(group), *key, *_rings(group)) for key, group in groups.items()]
+
+
+def _names(group: Sequence[Result]) -> str:
+    nats = [result.cell.nat for result in group]
+    return ", ".join(nats) if len(nats) < len(KINDS) else f"all {len(nats)} kinds"
+
+
+def _rings(group: Sequence[Result]) -> tuple[str, str]:
+    rings = sum(result.rings for result in group)
+    answered = sum(result.answered for result in group)
+    return f"{rings:,}", f"{answered:,}"
 
 
 def simulate(cell: Cell) -> Result:

@@ -159,8 +159,9 @@ class Result:
 def status(world: World) -> str:
     """Return what the firmware's `status` says of being woken."""
     device = world.device
+    model = SimpleNamespace(value=lambda name: True)
     agent = SimpleNamespace(
-        model=SimpleNamespace(value=lambda name: True),
+        management=lambda: SimpleNamespace(model=model),
         gate=SimpleNamespace(has_credentials=True),
         udp=True,
         binding=device.binding,

@@ -110,6 +110,9 @@ class NatBinding:
         if wanted == self._wanted:
             return False
         self._wanted = wanted
+        if enable and keepalive_period(*period) != period[0]:
+            text = "period minimum={} maximum={} used={}"
+            self._log("W", "binding", text.format(*period, keepalive_period(*period)))
         self.server, self.local = server, local
         self._username = username
         self._hmac = HmacSha1(password.encode()) if password else None
@@ -193,7 +196,7 @@ class NatBinding:
         if self.state != RESOLVING:
             return
         if address is None:
-            self._fail("no address for the STUN server", now)
+            self._fail("no IPv4 address for the STUN server", now)
             return
         self._resolved = address
         self._begin(now, self._announce)

@@ -16,6 +16,7 @@ from ..core.notification import Notification
 from ..wire.url import HttpError, parse_url
 
 _MS = "Device.ManagementServer."
+_BINDING = (_MS + "UDPConnectionRequestAddress", _MS + "NATDetected")
 
 
 class Management:
@@ -34,6 +35,7 @@ class Management:
             self.events.restore(agent.kept)
             return
         self._load_path()
+        self._load_told()
         self.events.restore(agent.store.load("events"))
         self.events.after_boot(self._url() or None)
         for name in updated:
@@ -67,6 +69,13 @@ class Management:
         if not agent.path:
             agent.path = hexlify(agent.port.random_bytes(8)).decode()
             agent.save("device", {"path": agent.path})
+
+    def _load_told(self):
+        # A binding that is found again after a boot is no news (STUN-62).
+        told = self.agent.counters.load("told")
+        for name, text in zip(_BINDING, told if isinstance(told, list) else ()):
+            if isinstance(text, str):
+                self.agent.told[name] = text
 
     # Records
 
@@ -157,8 +166,14 @@ class Management:
 
     def binding_changed(self):
         """Tell of the public address (STUN-62)."""
-        self.model.changed(_MS + "UDPConnectionRequestAddress")
-        self.model.changed(_MS + "NATDetected")
+        agent = self.agent
+        before = [agent.told.get(name) for name in _BINDING]
+        for name in _BINDING:
+            self.model.changed(name)
+        told = [agent.told.get(name) for name in _BINDING]
+        if told != before:
+            self.save()  # first what is owed: power may go
+            agent.save("told", told, agent.counters)
 
     def local_ip_changed(self):
         """Tell of the local one."""
@@ -174,6 +189,7 @@ class Management:
         self.model.factory_reset()
         self.agent.forget_requests()
         self.agent.store.remove("device")
+        self.agent.counters.remove("told")
         self.events.bootstrap()
         self.save()
 
