@@ -110,9 +110,6 @@ class NatBinding:
         if wanted == self._wanted:
             return False
         self._wanted = wanted
-        if enable and keepalive_period(*period) != period[0]:
-            text = "period minimum={} maximum={} used={}"
-            self._log("W", "binding", text.format(*period, keepalive_period(*period)))
         self.server, self.local = server, local
         self._username = username
         self._hmac = HmacSha1(password.encode()) if password else None

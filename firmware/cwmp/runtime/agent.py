@@ -49,6 +49,7 @@ class Agent:
         )
         self.binding = NatBinding(port.random_bytes, self._binding_changed, log)
         self.lifetime = None  # LifetimeSockets, once there is something to discover
+        self._discovering = True
         self.resolver = Resolver(socket.getaddrinfo)
         self.udp = None
         self.network_error = ""
@@ -398,14 +399,23 @@ class Agent:
 
     def _discover_lifetime(self, now):
         binding = self.binding
-        if self.lifetime is None:
-            if binding.mapped is None or not binding.has_range:
-                return
-            # A slice: many a device has a fixed period, or no STUN at all.
-            from .lifetime_sockets import LifetimeSockets  # noqa: PLC0415
+        try:
+            if self.lifetime is None:
+                if binding.mapped is None or not (binding.has_range and self._discovering):
+                    return
+                # Many a device has a fixed period, or no STUN at all.
+                from .lifetime_sockets import LifetimeSockets  # noqa: PLC0415 - a slice
 
-            self.lifetime = LifetimeSockets(binding, self.port.random_bytes, self.log)
-        self.lifetime.serve(now)
+                self.lifetime = LifetimeSockets(binding, self.port.random_bytes, self.log)
+            self.lifetime.serve(now)
+        except Exception as error:
+            # The minimum period will do: nothing here is worth losing the device for.
+            self.internal("binding", error)
+            if self.lifetime:
+                self.lifetime.close()
+            self.lifetime = None
+            self._discovering = False
+            binding.use(None, now)
 
     def _on_request(self, data):
         now = self.now()

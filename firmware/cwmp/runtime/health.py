@@ -12,6 +12,19 @@ _SERVERS = (
     "the STUN server refuses RESPONSE-ADDRESS",
 )
 
+# Kinds of mapping and filtering, in the order of core/nat_kind.py.
+_MAPPINGS = (
+    "",
+    "; one public port for all destinations",
+    "; another public port for each destination",
+)
+_FILTERS = (
+    "",
+    "; anybody can ring",
+    "; an ACS can ring from the STUN server's address only",
+    "; an ACS can ring from the STUN server's address and port only",
+)
+
 
 def why_not(agent, now):
     """Return sentences, each a reason why an ACS cannot wake this device now, with what to do;
@@ -47,7 +60,9 @@ def why_not(agent, now):
             " the binding may be gone".format(_server(binding), binding.failure, binding.failures)
         )
     forgets = _forgets(agent)
-    if forgets:
+    if forgets == -1:
+        reasons.append("the NAT gives every datagram another address: no ACS can ring through it")
+    elif forgets:
         reasons.append(
             "the NAT forgets the binding within the keepalive period of {} s, rings in between are"
             " lost: lower STUNMinimumKeepAlivePeriod".format(forgets)
@@ -66,13 +81,16 @@ def why_not(agent, now):
 
 
 def _forgets(agent):
-    # Seconds of a period that is too long, as probes or three keepalives in a row have shown.
+    # Seconds of a period that is too long, as probes or three keepalives in a row have shown; -1
+    # when no period would do.
     b = agent.binding
     search = agent.lifetime and agent.lifetime.search
     if search and b.lifetime is None and search.good is None and search.bad == b.period:
         return b.period
-    last = [what for _, what, _ in b.history[-3:]]
-    return b.period if last == ["changed"] * 3 else 0
+    last = b.history[-3:]
+    if [what for _, what, _ in last] != ["changed"] * 3:
+        return 0
+    return -1 if last[2][0] - last[1][0] < 5000 else b.period  # sooner than any keepalive
 
 
 def _server(binding):
@@ -139,7 +157,32 @@ def binding(agent, now):
     yield "stun      " + " ".join(
         ["{}={}".format(name, b.counts[name]) for name in sorted(b.counts)]
     )
+    yield "nat       " + _nat(agent)
     yield "lifetime  " + _lifetime(agent)
+
+
+def _nat(agent):
+    # What is between us and the server, as far as it can be known.
+    b = agent.binding
+    if b.mapped is None:
+        return "not known without an answer"
+    if not b.nat_detected:
+        return "none: the public address is the local one"
+    text = "it keeps the port" if b.mapped[1] == b.local[1] else "it gives ports of its own"
+    if _private(b.mapped[0]):
+        text += "; its own address is private: another NAT is behind it, or the STUN server inside"
+    mapping, filtering = (agent.lifetime and agent.lifetime.nat) or (0, 0)
+    return text + _MAPPINGS[mapping] + _FILTERS[filtering]
+
+
+def _private(host):
+    first, second = [int(part) for part in host.split(".")[:2]]
+    return (
+        first == 10
+        or (first == 172 and 16 <= second < 32)
+        or (first == 192 and second == 168)
+        or (first == 100 and 64 <= second < 128)
+    )
 
 
 def _lifetime(agent):

@@ -150,7 +150,9 @@ class Management:
             agent.phase = phase
             agent.periodic.configure(phase[0], phase[1], phase[2], now, clock, agent.fraction())
         stun = agent.site["stun"]
-        agent.binding.configure(
+        least = value(_MS + "STUNMinimumKeepAlivePeriod")
+        most = value(_MS + "STUNMaximumKeepAlivePeriod")
+        news = agent.binding.configure(
             now,
             value(_MS + "STUNEnable"),
             (
@@ -160,9 +162,12 @@ class Management:
             (agent.local_ip, agent.site["connection_request"]["port"]) if agent.local_ip else None,
             value(_MS + "STUNUsername"),
             value(_MS + "STUNPassword"),
-            (value(_MS + "STUNMinimumKeepAlivePeriod"), value(_MS + "STUNMaximumKeepAlivePeriod")),
+            (least, most),
             (stun["send_username"], stun["transaction_id"] == "cookie"),
         )
+        if news and agent.binding.bounds[0] != least:  # STUN-52
+            text = "period minimum={} maximum={} used={}"
+            agent.log("W", "binding", text.format(least, most, agent.binding.bounds[0]))
 
     def binding_changed(self):
         """Tell of the public address (STUN-62)."""
