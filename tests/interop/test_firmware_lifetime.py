@@ -50,6 +50,11 @@ async def discovered(it: Scene, timeout: int, within: float) -> int:
     assert period < holds and probes <= 8
     assert f"keepalive={period} s" in await line(it, "binding ")
     assert f"found by {probes} probes" in await line(it, "lifetime ")
+    # stund has two addresses: it can show what it is that lets everybody in.
+    async with asyncio.timeout(30):
+        while "anybody can ring" not in (named := await line(it, "nat ")):
+            await asyncio.sleep(0.1)  # nothing announces that
+    assert "one public port for all destinations" in named
     ring = await it.wake()
     assert ring.to == before  # never at risk: it is the one of the beginning
     assert (await it.counts())["changes"] == 1

@@ -34,10 +34,10 @@ class LifetimeSockets:
     def serve(self, now):
         """Read what came, send what is due."""
         search = self.search
-        search.follow(self._binding, now)
         if self._sockets:
             for which, sock in enumerate(self._sockets):
                 self._read(which, sock, now)
+        search.follow(self._binding, now)
         if not self._examine(now):
             out = search.tick(now)
             search.follow(self._binding, now)
