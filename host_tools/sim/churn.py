@@ -25,7 +25,7 @@ def trouble(world: World, kind: int) -> None:
     if kind == 0:
         nat.reboot()
     elif kind == 1:
-        nat.reboot("198.51.100.{}".format(10 + world.chance.below(200)))
+        nat.reboot(f"198.51.100.{10 + world.chance.below(200)}")
     elif kind == 2:
         world.link = False
     elif kind == 3:
