@@ -54,7 +54,9 @@ class UnixTarget(Target):
     """
 
     kind = "unix"
-    capabilities = frozenset({"reset", "power_cut", "network", "netns", "filesystem", "detached"})
+    capabilities = frozenset(
+        {"reset", "power_cut", "network", "netns", "files", "filesystem", "detached"}
+    )
 
     def __init__(
         self,
@@ -168,6 +170,19 @@ class UnixTarget(Target):
         if before_power:
             before_power()
         self.control("power-on")
+
+    def read_file(self, path: str) -> bytes:
+        return (self.flash / path).read_bytes()
+
+    def write_file(self, path: str, content: bytes | None) -> None:
+        if content is None:
+            (self.flash / path).unlink(missing_ok=True)
+            return
+        (self.flash / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.flash / path).write_bytes(content)
+
+    def list_files(self, folder: str) -> list[str]:
+        return sorted(path.name for path in (self.flash / folder).glob("*") if path.is_file())
 
     def status(self) -> dict[str, Any]:
         """Port, pid, power, boots, interpreter, heap, netns of the running board."""
