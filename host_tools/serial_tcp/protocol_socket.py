@@ -14,7 +14,9 @@ class Serial(protocol_socket.Serial):
     def open(self) -> None:
         super().open()
         # The raw REPL is a dialogue of short words: waiting for more costs 40 ms each.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(  # type: ignore[attr-defined]
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )
 
     @property
     def in_waiting(self) -> int:

@@ -55,7 +55,7 @@ class UnixTarget(Target):
 
     kind = "unix"
     capabilities = frozenset(
-        {"reset", "power_cut", "network", "netns", "files", "filesystem", "detached"}
+        {"reset", "power_cut", "network", "netns", "files", "filesystem", "detached", "loopback"}
     )
 
     def __init__(

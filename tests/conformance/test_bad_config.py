@@ -1,6 +1,5 @@
 """What cannot be used, a configuration, a port, an interpreter: one clear line, what to do."""
 
-import json
 import os
 import re
 import socket
@@ -14,7 +13,7 @@ import pytest
 from host_tools.errors import UserError
 from host_tools.image import read_site
 from tests.conformance.rig import MakeRig, free_port
-from tests.targets import Cpe
+from tests.cpe import Cpe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,7 +89,7 @@ def test_flash_without_files_board_or_interpreter(tmp_path: Path):
         assert word in refused(run)
 
 
-@pytest.mark.capability("filesystem")
+@pytest.mark.capability("files")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -109,23 +108,20 @@ def test_flash_without_files_board_or_interpreter(tmp_path: Path):
 )
 def test_site_json_damaged_on_the_device(make_cpe: Callable[..., Cpe], content, words):
     board = make_cpe({})
-    site = board.flash / "site.json"
-    if content is None:
-        site.unlink()
-    else:
-        site.write_bytes(content)
+    board.target.write_file("site.json", content)
     board.start()
     said = board.expect(
         r'^E \d+ boot: config file=site.json error="(.*)"; mend it and flash again'
     )
     assert all(word in said[1] for word in words), said[0]
     board.expect(r"^>>> ")
-    site.write_bytes(json.dumps({"connection_request": {"port": free_port()}}).encode())
+    board.configure({"connection_request": {"port": free_port()}})
     board.reset()
     board.expect("net: listening")
     assert "Traceback" not in board.said()
 
 
+@pytest.mark.capability("loopback")
 def test_udp_port_in_use_is_one_clear_line_and_the_prompt(make_cpe: Callable[..., Cpe]):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("0.0.0.0", 0))
