@@ -26,7 +26,6 @@ import re
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import termios
@@ -35,22 +34,14 @@ from pathlib import Path
 from typing import Any
 
 from host_tools.targets import unix_boot
-from host_tools.targets.unix_wires import (
-    SerialLog,
-    Visitors,
-    control_address,
-    set_board_side,
-    set_user_side,
-)
+from host_tools.targets.unix_wires import SerialLog, control_address, set_board_side
+from host_tools.targets.user_port import UserPort
 
 RESET_STATUS = 3
 CRASH_DELAY = 0.3  # about what a board's ROM takes; a crash loop does not eat the host
 CTRL_C_TIME = 2.0  # an interpreter that ends so soon after Ctrl-C was ended by it
-BACKLOG = 256 * 1024  # bytes a slow reader may lag behind before the oldest are dropped
-NO_FLUSH = 0.3  # seconds after which a visitor who has not flushed the port will not do so
 KEYS = 4096  # bytes typed that are kept for a program that does not read them now
 UNREAD = 2048  # bytes given to a program that does not read: a full tty would keep Ctrl-C out
-_FLUSHED = 1  # TIOCPKT_FLUSHREAD
 
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_PROMPT = b"\r\n>>> "
@@ -67,12 +58,7 @@ class Pump:
         self.lock = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.log = SerialLog(self.state / "serial.log")
-        self.user, self.user_slave = pty.openpty()
-        set_user_side(self.user_slave)
-        fcntl.ioctl(self.user, termios.TIOCPKT, struct.pack("i", 1))  # tells when the user flushes
-        os.set_blocking(self.user, False)
-        self.port = os.ttyname(self.user_slave)
-        self.visitors = Visitors(self.port)
+        self.user = UserPort(self.log)
         with control_address(self.state) as address:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(address)
@@ -93,9 +79,6 @@ class Pump:
         self.last_byte = b""
         self.ctrl_c_at = -CTRL_C_TIME
         self.to_board = bytearray()
-        self.to_user = bytearray()
-        self.dropped = 0
-        self.deliver_at = 0.0
 
     # --- power
 
@@ -163,7 +146,7 @@ class Pump:
         recent = time.monotonic() - self.ctrl_c_at < CTRL_C_TIME
         if status == 0:
             self.log.note("soft reset")
-            self.say(b"MPY: soft reboot\r\n")
+            self.user.say(b"MPY: soft reboot\r\n")
             self.to_raw = self.raw_repl
             self.start_again(0.0, main=not self.raw_repl)
         elif status == RESET_STATUS:
@@ -175,7 +158,7 @@ class Pump:
         else:
             reason = f"signal {-status}" if status < 0 else f"status {status}"
             self.log.note(f"crash, {reason}, reset")
-            self.say(f"\r\nboard: crash, {reason}, reset\r\n".encode())
+            self.user.say(f"\r\nboard: crash, {reason}, reset\r\n".encode())
             self.start_again(CRASH_DELAY)
 
     def start_again(self, delay: float, main: bool = True) -> None:
@@ -183,14 +166,6 @@ class Pump:
         self.boot_at = time.monotonic() + delay
 
     # --- bytes
-
-    def say(self, data: bytes) -> None:
-        """Send to the user, and drop the oldest when too much waits to be read."""
-        self.to_user += data
-        if len(self.to_user) > BACKLOG:
-            extra = len(self.to_user) - BACKLOG
-            del self.to_user[:extra]
-            self.dropped += extra
 
     def from_board(self) -> bool:
         """Pass on what the board wrote; return False when there is no more."""
@@ -212,7 +187,7 @@ class Pump:
         self.log.write(data)
         if self.to_raw:
             data = self.return_to_raw(data)
-        self.say(data)
+        self.user.say(data)
         return True
 
     def return_to_raw(self, data: bytes) -> bytes:
@@ -233,16 +208,9 @@ class Pump:
         return shown
 
     def from_user(self) -> None:
-        """Take in what the user typed; in packet mode a byte that says what it is comes first."""
-        try:
-            data = os.read(self.user, 4096)
-        except OSError:
-            return
-        if data[0] & _FLUSHED:
-            self.deliver_at = 0.0
-        if data[0] or (self.child is None and self.boot_at is None):
-            return  # without power the keys go nowhere
-        self.to_board += data[1:]
+        keys = self.user.read()
+        if self.child is not None or self.boot_at is not None:  # else they go nowhere
+            self.to_board += keys
 
     def blocked(self) -> bool:
         """Tell whether a program leaves its input unread. At a prompt (no ISIG) every byte is
@@ -272,36 +240,11 @@ class Pump:
             written = os.write(self.board, bytes(self.to_board[:1024]))
             del self.to_board[:written]
 
-    def receive_visitors(self, now: float) -> None:
-        """Keep what the board says for the first visitor; later, what nobody is there to read is
-        gone, as on a wire.
-
-        Who comes gets nothing before the flush that pyserial does last when it opens a port.
-        """
-        before = self.visitors.count
-        left = self.visitors.update()
-        if before == 0 and self.visitors.count:
-            self.deliver_at = now + NO_FLUSH
-        if left:
-            termios.tcflush(self.user_slave, termios.TCIFLUSH)
-        if self.visitors.ever and not self.visitors.count:
-            self.to_user.clear()
-
-    def feed_user(self) -> None:
-        try:
-            written = os.write(self.user, bytes(self.to_user[:4096]))
-            del self.to_user[:written]
-        except (BlockingIOError, OSError):
-            pass
-        if self.dropped and not self.to_user:
-            self.log.note(f"the reader was too slow, {self.dropped} bytes dropped")
-            self.dropped = 0
-
     # --- control
 
     def status(self) -> dict[str, Any]:
         return {
-            "port": self.port,
+            "port": self.user.name,
             "pid": os.getpid(),
             "power": self.child is not None or self.boot_at is not None,
             "boots": self.boots,
@@ -348,22 +291,16 @@ class Pump:
             now = time.monotonic()
             if self.boot_at is not None and now >= self.boot_at:
                 self.boot(self.boot_main)
-            self.receive_visitors(now)
+            self.user.update(now)
             self.serve(*self.wait(now))
         self.cut("stopped")
 
     def wait(self, now: float) -> tuple[list[int], list[int]]:
         """Sleep until there is something to do; return the readable and writable descriptors."""
-        readable = [self.user, self.control.fileno()]
-        readable += [self.visitors.fd] if self.visitors.fd >= 0 else []
+        readable, writable, times = self.user.waits(now)
+        readable.append(self.control.fileno())
         readable += [sys.stdin.fileno()] if self.options.child else []
-        writable = []
-        times = [] if self.boot_at is None else [self.boot_at]
-        if self.to_user and self.visitors.count:
-            if now >= self.deliver_at:
-                writable.append(self.user)
-            else:
-                times.append(self.deliver_at)
+        times += [] if self.boot_at is None else [self.boot_at]
         if self.child is not None:
             readable += (self.board, self.end)
             if self.to_board and self.ready and not self.to_raw:
@@ -372,14 +309,14 @@ class Pump:
                 else:
                     times.append(now + 0.05)
         if len(self.to_board) > 16 * KEYS:
-            readable.remove(self.user)
+            readable.remove(self.user.fd)
         timeout = max(0.0, min(times) - now) if times else None
         return select.select(readable, writable, [], timeout)[:2]
 
     def serve(self, readable: list[int], writable: list[int]) -> None:
-        if self.visitors.fd in readable:
-            return  # who is there comes before what they say
-        if self.user in readable:
+        if self.user.visited(readable):
+            return
+        if self.user.fd in readable:
             self.from_user()
         if self.board in writable:
             self.feed_board()
@@ -387,8 +324,8 @@ class Pump:
             self.from_board()
         if self.end in readable:
             self.ended()
-        if self.user in writable:
-            self.feed_user()
+        if self.user.fd in writable:
+            self.user.feed()
         if self.control.fileno() in readable:
             self.command()
         if self.options.child and sys.stdin.fileno() in readable and not os.read(0, 64):
