@@ -102,14 +102,14 @@ class Negotiation(ABC):
         is Nak, None is Reject.
         """
 
-    def agreed(self, theirs: list[Option]) -> None:
+    def agreed(self, theirs: list[Option]) -> None:  # noqa: B027
         """Their options as acknowledged, each time that happens."""
 
     def corrected(self, hint: Option) -> Option | None:
         """What to ask for instead after a Nak with `hint`; None: ask no more."""
         return hint
 
-    def other(self, code: int, identifier: int, data: bytes, now: float) -> None:
+    def other(self, code: int, identifier: int, data: bytes, now: float) -> None:  # noqa: B027
         """A packet with a code of this protocol alone."""
 
     # --- what happens
