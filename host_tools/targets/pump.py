@@ -109,6 +109,13 @@ class Pump(ABC):
         self.log.note(f"power on, boot {self.boots}")
         self.save_status()
 
+    def boot_again(self) -> None:
+        try:
+            self.boot()
+        except OSError as error:
+            self.boot_at = None
+            self.log.note(f"stays off: {error}")
+
     def boot_in(self, delay: float) -> None:
         self.boot_at = time.monotonic() + delay
 
@@ -181,7 +188,7 @@ class Pump(ABC):
         while not self.stopping:
             now = time.monotonic()
             if self.boot_at is not None and now >= self.boot_at:
-                self.boot()
+                self.boot_again()
             self.user.update(now)
             self.serve(*self.wait(now).sleep())
         self.cut("stopped")
