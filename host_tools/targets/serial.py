@@ -10,7 +10,7 @@ import ast
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 from host_tools.errors import Failed, UserError
+from host_tools.stale import LIST, stale
 from host_tools.targets.base import Target
 from host_tools.targets.serial_tap import SerialTap
-from host_tools.targets.unix import CONFIGURATION, SHADOWS
 
 BAUD = 115200
 # What a board says early: its ROM, MicroPython, or the firmware.
@@ -150,34 +150,24 @@ class SerialTarget(Target):
         with self._repl() as repl:
             present = set(_files(repl, ""))
             if erase:
-                # An installation is not what erasing is about: what stays is overwritten below.
-                _remove(repl, sorted(present - set(files) - {"image.json"}))
-            listed: dict[str, str] = {}
-            if "image.json" in present:
-                try:
-                    listed = json.loads(repl.fs_readfile("image.json"))["files"]
-                except (ValueError, KeyError, TypeError):
-                    listed = {}
-            new: dict[str, str] = json.loads(files["image.json"])["files"]
+                # Erasing is about what the device remembers; code that is the same may stay.
+                _remove(repl, present - set(files) - {LIST})
+                present &= {*files, LIST}
+            listed = _listed(repl) if LIST in present else {}
+            new: dict[str, str] = json.loads(files[LIST])["files"]
             changed = [
                 name
                 for name in files
-                if name != "image.json"
-                and (name not in present or listed.get(name) != new.get(name))
+                if name != LIST and (name not in present or listed.get(name) != new.get(name))
             ]
-            ours = {name for name in present if name.startswith("lib/cwmp/")} | set(listed)
-            shadows = {name for name in present if name in SHADOWS or name.startswith("cwmp/")}
-            stale = sorted(
-                ((ours & present) - set(files) - {CONFIGURATION, "image.json"}) | shadows
-            )
-            if not changed and not stale and listed == new:
-                return []
-            _remove(repl, ["image.json"] if "image.json" in present else [])
-            _remove(repl, stale)
-            _make_folders(repl, files)
-            for name in [*changed, "image.json"]:
-                repl.fs_writefile(name, files[name], _CHUNK)
-        return stale
+            removed = stale(present, listed, files)
+            if changed or removed or listed != new:
+                _remove(repl, {LIST} & present)
+                _remove(repl, removed)
+                _make_folders(repl, files)
+                for name in [*changed, LIST]:
+                    repl.fs_writefile(name, files[name], _CHUNK)
+        return removed
 
     def _open(self) -> SerialTap:
         if self._tap is None:
@@ -226,12 +216,20 @@ def _files(repl: SerialTransport, folder: str) -> list[str]:
     return [ast.literal_eval(line) for line in said.splitlines()]
 
 
-def _remove(repl: SerialTransport, names: list[str]) -> None:
-    for name in names:
+def _listed(repl: SerialTransport) -> dict[str, str]:
+    """The installed files with their digests, as the board's own list says."""
+    try:
+        return dict(json.loads(repl.fs_readfile(LIST))["files"])
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _remove(repl: SerialTransport, names: Iterable[str]) -> None:
+    for name in sorted(names):
         repl.exec(f"import os; os.remove({name!r})")
 
 
-def _make_folders(repl: SerialTransport, names: Mapping[str, bytes] | list[str]) -> None:
+def _make_folders(repl: SerialTransport, names: Iterable[str]) -> None:
     folders = {
         "/".join(name.split("/")[:depth])
         for name in names
