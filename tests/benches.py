@@ -14,6 +14,7 @@ import pytest
 
 from host_tools import boards, image
 from host_tools.errors import UserError
+from host_tools.lab.namespace import Namespace, Unavailable
 from host_tools.targets.base import Target
 from host_tools.targets.serial import BAUD, SerialTarget
 from host_tools.targets.unix import UnixTarget
@@ -45,10 +46,11 @@ class Bench:
 
     @property
     def host_address(self) -> str:
+        """Where boards find the lab."""
         return self.target.host_address
 
     def lab(self) -> AbstractContextManager[None]:
-        """See `Target.lab`."""
+        """Sockets that are made within this block are in the network of the boards."""
         return nullcontext()
 
     @cached_property
@@ -96,9 +98,6 @@ class OneBoard(Bench):
     def host_address(self) -> str:
         return self.only.host_address
 
-    def lab(self) -> AbstractContextManager[None]:
-        return self.only.lab()
-
     def lend(self, folder: Path, options: Mapping[str, Any]) -> Target:
         if options:
             pytest.skip(f"the {self.kind} target takes no {', '.join(sorted(options))}")
@@ -141,17 +140,51 @@ class SerialBench(OneBoard):
 
 
 class QemuBench(OneBoard):
+    """The board's namespace and the lab's with a cable between them: no NAT in the way."""
+
     board = "qemu_esp32"
+    host_address = "10.77.0.1"
+    board_address = "10.77.0.2"
 
     def __init__(self, config: pytest.Config, state: Path) -> None:
         super().__init__(config, state)
         from host_tools.targets.qemu import QemuTarget
 
         self.target = QemuTarget
+        self._namespaces: list[Namespace] = []
 
     @cached_property
     def only(self) -> Target:
-        return self.target(self.state)
+        from host_tools.targets.qemu import QemuTarget, find_qemu
+
+        board = boards.load(self.config.getoption("board") or self.board)
+        find_qemu()
+        try:
+            self._namespaces = [Namespace("lab"), Namespace("board")]
+            lab, inside = self._namespaces
+            lab.run(["ip", *f"link add eth0 type veth peer name eth0 netns {inside.path}".split()])
+            for end, address in ((lab, self.host_address), (inside, self.board_address)):
+                for line in (
+                    "link set lo up",
+                    f"addr add {address}/24 dev eth0",
+                    "link set eth0 up",
+                ):
+                    end.run(["ip", *line.split()])
+        except Unavailable as error:
+            raise UserError(str(error)) from None
+        return QemuTarget(self.state, board, netns=inside.path)
+
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        return self.only.capabilities | {"link"}
+
+    def lab(self) -> AbstractContextManager[None]:
+        assert self.only
+        return self._namespaces[0].entered()
+
+    def close(self) -> None:
+        for namespace in self._namespaces:
+            namespace.close()
 
 
 BENCHES: dict[str, type[Bench]] = {"unix": Bench, "serial": SerialBench, "qemu": QemuBench}

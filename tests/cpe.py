@@ -65,6 +65,14 @@ class Cpe:
         self._reader.at = self.target.log_position()
         self.target.power_cut(before_power)
 
+    def restart_with(self, site: Mapping[str, Any]) -> None:
+        """Restart with another configuration."""
+        if "power_cut" in self.capabilities:
+            self.power_cut(lambda: self.configure(site))
+        else:
+            self.configure(site)
+            self.reset()
+
     def said(self) -> str:
         """All that the board said in this test, resets included."""
         return self.target.said(self.since)

@@ -10,7 +10,6 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -80,10 +79,6 @@ class Target(ABC):
     def address(self) -> str:
         """The board's own IPv4 address, which this machine reaches it by."""
         return "127.0.0.1"
-
-    def lab(self) -> AbstractContextManager[None]:
-        """Sockets that are made within this block are in the board's network."""
-        return nullcontext()
 
     def read_file(self, path: str) -> bytes:
         """Read one file from the flash (capability `files`); FileNotFoundError when there is

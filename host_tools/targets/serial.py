@@ -119,8 +119,8 @@ class SerialTarget(Target):
                     self._lines = False
         if not self._lines:
             with self._repl() as repl:
-                tap.logging = True
                 repl.exec_raw_no_follow("import machine; machine.reset()")
+                tap.resume_log()
                 repl.in_raw_repl = False
             tap.keep()
         self._stopped = False
@@ -199,7 +199,7 @@ class SerialTarget(Target):
                     "or flash it (flash.py)"
                 )
             self._stopped = True
-            tap.logging = False
+            tap.pause_log()
             yield transport
             if transport.in_raw_repl:
                 transport.exit_raw_repl()
@@ -207,7 +207,7 @@ class SerialTarget(Target):
         except TransportError as error:
             raise Failed(f"{self.url}: {error}") from None
         finally:
-            tap.logging = True
+            tap.resume_log()
             transport.close()
 
 

@@ -18,6 +18,7 @@ from host_tools.targets.unix_wires import SerialLog
 from host_tools.targets.user_port import UserPort
 
 _POLL = 0.01  # s; rfc2217:// has nothing to select on
+_MARK = b"\x04"  # the raw REPL's end of output
 _RESET_PULSE = 0.1  # s that EN is held low
 
 
@@ -32,7 +33,8 @@ class SerialTap:
         self._user = UserPort(self.log)
         self.name = self._user.name
         self.failure = ""  # why the port went away
-        self.logging = True  # off while files are carried: they hold secrets, and are no log
+        self._logging = True
+        self._marks = False  # of the raw REPL, which may still come
         self._keep = False
         self._stop = False
         self._wake_read, self._wake = os.pipe()
@@ -53,6 +55,15 @@ class SerialTap:
         """Keep what the board says from now on for who opens the PTY next."""
         self._keep = True
         os.write(self._wake, b"k")
+
+    def pause_log(self) -> None:
+        """What is carried through the raw REPL holds secrets and is not what the board says."""
+        self._logging = False
+
+    def resume_log(self) -> None:
+        if not self._logging:
+            self.log.note("raw REPL")
+            self._logging = self._marks = True
 
     def pulse_reset(self) -> bool:
         """Pull the lines that dev boards wire to EN (RTS) and GPIO0 (DTR); False: there are
@@ -105,9 +116,12 @@ class SerialTap:
             self._port.write(keys)
         said = self._port.read(65536)
         if said:
-            if self.logging:
-                self.log.write(said)
             self._user.say(said)
+            if self._marks:
+                said = said.lstrip(_MARK)
+                self._marks = not said
+            if self._logging and said:
+                self.log.write(said)
 
     def check(self) -> None:
         """Raises `Failed` when the port went away."""

@@ -46,7 +46,7 @@ class Rig:
         self.acs = acs
         self.stun = stun
         self.port = port  # the primary port
-        self.host = board.target.host_address  # of the ACS and the STUN server
+        self.host = acs.host  # of the STUN server, too
         self.acss = [acs]
         self.secrets = {ACS_PASSWORD, STUN_PASSWORD}
 

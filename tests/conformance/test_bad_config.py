@@ -1,5 +1,6 @@
 """What cannot be used, a configuration, a port, an interpreter: one clear line, what to do."""
 
+import asyncio
 import os
 import re
 import socket
@@ -115,8 +116,7 @@ def test_site_json_damaged_on_the_device(make_cpe: Callable[..., Cpe], content, 
     )
     assert all(word in said[1] for word in words), said[0]
     board.expect(r"^>>> ")
-    board.configure({"connection_request": {"port": free_port()}})
-    board.reset()
+    board.restart_with({"connection_request": {"port": free_port()}})
     board.expect("net: listening")
     assert "Traceback" not in board.said()
 
@@ -141,8 +141,7 @@ async def test_a_new_site_configuration_keeps_what_the_device_remembers(make_rig
     known = rig.cpe.connection_request
     seen = len(rig.cpe.informs)
     site = {**rig.site, "inform": {"periodic_interval_s": 999}}
-    rig.board.configure(site)
-    await rig.power_cut()
+    await asyncio.to_thread(rig.board.restart_with, site)
     inform = await rig.informed("1 BOOT", seen)
     assert "0 BOOTSTRAP" not in inform.codes
     await rig.idle()
