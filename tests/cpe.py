@@ -24,6 +24,7 @@ class Cpe:
         self.capabilities = capabilities  # of this board where it stands
         self.image = content
         self.since = target.log_position()  # of the log: a board may have had a life before
+        self._until: int | None = None
         self._reader = LogReader(target, self.since)
 
     @property
@@ -43,6 +44,7 @@ class Cpe:
 
     def start(self, *, banner: bool = True) -> str:
         """Power up and return the serial URL; waits for the banner unless told not to."""
+        self._until = None
         url = self.target.start()
         if banner:
             self.expect(BANNER)
@@ -53,6 +55,9 @@ class Cpe:
         return self.target.running
 
     def stop(self) -> None:
+        """Power down. What an interrupted program says of that is nobody's concern."""
+        if self._until is None:
+            self._until = self.target.log_position()
         self.target.stop()
 
     def reset(self) -> None:
@@ -74,8 +79,8 @@ class Cpe:
             self.reset()
 
     def said(self) -> str:
-        """All that the board said in this test, resets included."""
-        return self.target.said(self.since)
+        """All that the board said in this test up to `stop`, resets included."""
+        return self.target.said(self.since, self._until)
 
     def expect(self, pattern: str, timeout: float = 20.0) -> re.Match[str]:
         """Wait for a line that `pattern` is found in, after the last one expected."""
@@ -106,6 +111,11 @@ class Cpe:
                 f"the CPE did not say {pattern!r} in {timeout:g} s; {self.target.log_path} ends:"
                 f"\n  {last}"
             )
+
+    def type(self, keys: bytes) -> None:
+        """Type on the serial console."""
+        with serial.serial_for_url(self.port) as console:
+            console.write(keys)
 
     def command(self, line: str, timeout: float = 10.0) -> list[str]:
         """Type one line on the serial console and return the answer without `ok`; fails on

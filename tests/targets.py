@@ -19,6 +19,7 @@ from tests.cpe import Cpe
 from tests.dut import CpeDut
 
 __all__ = [
+    "Cpe",
     "_fixture_classes_and_options",
     "bench",
     "cpe",
@@ -79,6 +80,7 @@ def make_cpe(
 
     yield make
     for cpe in made:
+        cpe.stop()
         bench.give_back(cpe.target)
         request.node.add_report_section("call", f"serial {cpe.target.state.name}", cpe.said())
 

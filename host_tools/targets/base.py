@@ -132,13 +132,13 @@ class Target(ABC):
                 raise Failed("\n  ".join([f"{why}; it said last:", *(last or ["(nothing)"])]))
             time.sleep(0.01)
 
-    def said(self, since: int = 0) -> str:
-        """What the board said from position `since` of the log on, without the host's times."""
+    def said(self, since: int = 0, until: int | None = None) -> str:
+        """What the board said between two positions of the log, without the host's times."""
         if not self.log_path.exists():
             return ""
         with self.log_path.open("rb") as file:
             file.seek(since)
-            text = file.read().decode("ascii", "replace")
+            text = file.read(-1 if until is None else until - since).decode("ascii", "replace")
         return re.sub(r"(?m)^\d{4}-\d\d-\d\dT[\d:.]+ ", "", text)
 
 
