@@ -18,6 +18,7 @@ from host_tools.errors import UserError
 ROOMS = {
     "board": "host_tools.targets.commands",
     "console": "host_tools.console_command",
+    "names": "host_tools.names",
     "wake": "host_tools.wake",
     "lab": "host_tools.lab.commands",
     "capture": "host_tools.capture.commands",

