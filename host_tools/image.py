@@ -1,5 +1,5 @@
-"""What goes onto a board: the firmware compiled by mpy-cross, `main.py` as source, and the site's
-configuration.
+"""What goes onto a board: the firmware compiled by mpy-cross, `main.py` as source, what the board
+is (board.json), and the site's configuration (site.json).
 
 An image is a mapping from path on the flash to content. Building it twice gives the same bytes.
 """
@@ -44,16 +44,16 @@ class Image:
         return sum(len(content) for content in self.files.values())
 
 
-def read_site(path: Path, firmware: Path = FIRMWARE) -> dict[str, Any]:
-    """Read and check a site.toml with the table that the firmware itself uses; raises `UserError`
-    as `file:line: ...`.
+def read_site(path: Path, firmware: Path = FIRMWARE, *, network: str = "host") -> dict[str, Any]:
+    """Read and check a site.toml with the table that the firmware itself uses, for a board with
+    this network driver; raises `UserError` as `file:line: ...`.
 
     Returns what the file says; the firmware fills in the defaults.
     """
     data = read_toml(path)
     settings = settings_of(firmware)
     try:
-        settings.load(data)
+        settings.load(data, settings.NETWORKS.get(network, ()))
     except settings.SettingsError as error:
         named = re.match(r"([\w-]+)(?:\.([\w-]+))?:", str(error))
         section, key = (named[1], named[2] or "") if named else ("", "")
@@ -106,6 +106,7 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
     for name in SOURCES_AS_THEY_ARE:
         if (firmware / name).exists():
             files[name] = (firmware / name).read_bytes()
+    files["board.json"] = json.dumps(board.for_firmware(), separators=(",", ":")).encode()
     if site is not None:
         files["site.json"] = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
     digests = {

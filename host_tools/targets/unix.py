@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from host_tools.errors import UserError
+from host_tools.stale import LIST, listed_in, stale
 from host_tools.targets.pumped import PumpedTarget
 
 DEFAULT_HEAP = "256k"
-CONFIGURATION = "site.json"  # an image without it keeps the one that is there
-# Files that would be found before lib/cwmp: an older layout, or one left by hand.
-SHADOWS = ("cwmp", "cwmp.py", "cwmp.mpy", "lib/cwmp.py", "lib/cwmp.mpy", "main.mpy", "boot.mpy")
 
 
 def find_interpreter(wanted: str | None = None) -> str:
@@ -86,12 +84,11 @@ class UnixTarget(PumpedTarget):
         find_interpreter(self._interpreter)  # what nobody can run is not installed
         if self.running:
             self.control("power-off")
-        removed: list[str] = []
         if erase:
             shutil.rmtree(self.flash, ignore_errors=True)
         self.flash.mkdir(parents=True, exist_ok=True)
-        listed = self.flash / "image.json"
-        old = set(json.loads(listed.read_text())["files"]) if listed.exists() else set()
+        listed = self.flash / LIST
+        old = listed_in(listed.read_bytes()) if listed.exists() else ()
         listed.unlink(missing_ok=True)
         staging = self.state / "staging"
         shutil.rmtree(staging, ignore_errors=True)
@@ -99,24 +96,17 @@ class UnixTarget(PumpedTarget):
             path = staging / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        package = self.flash / "lib" / "cwmp"
-        kept = {str(path.relative_to(self.flash)) for path in package.rglob("*") if path.is_file()}
-        stale = (old | kept) - set(files) - {CONFIGURATION} | set(SHADOWS)
-        for name in sorted(stale):
-            path = self.flash / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.exists():
-                path.unlink()
-            else:
-                continue
-            removed.append(name)
-        for name in sorted(files, key=lambda name: name == "image.json"):
+        present = [path for path in self.flash.rglob("*") if path.is_file()]
+        removed = stale((path.relative_to(self.flash).as_posix() for path in present), old, files)
+        for name in removed:
+            (self.flash / name).unlink()
+            for folder in (self.flash / name).parents:
+                if folder == self.flash or any(folder.iterdir()):
+                    break
+                folder.rmdir()
+        for name in sorted(files, key=lambda name: name == LIST):
             path = self.flash / name
             path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(staging / name, path)
-        for folder in sorted((path for path in package.rglob("*") if path.is_dir()), reverse=True):
-            if not any(folder.iterdir()):
-                folder.rmdir()
         shutil.rmtree(staging)
         return removed
