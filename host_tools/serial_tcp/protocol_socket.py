@@ -2,6 +2,7 @@
 
 import array
 import fcntl
+import socket
 import termios
 
 from serial.urlhandler import protocol_socket
@@ -9,6 +10,13 @@ from serial.urlhandler import protocol_socket
 
 class Serial(protocol_socket.Serial):
     """See `serial.urlhandler.protocol_socket.Serial`."""
+
+    def open(self) -> None:
+        super().open()
+        # The raw REPL is a dialogue of short words: waiting for more costs 40 ms each.
+        self._socket.setsockopt(  # type: ignore[attr-defined]
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )
 
     @property
     def in_waiting(self) -> int:

@@ -1,6 +1,5 @@
 """The unix target: the MicroPython unix port on a PTY, with a folder as its flash."""
 
-import json
 import os
 import re
 import shutil
@@ -43,7 +42,9 @@ class UnixTarget(PumpedTarget):
     kind = "unix"
     pump = "host_tools.targets.unix_pump"
     usual_board = "unix"
-    capabilities = frozenset({"reset", "power_cut", "network", "netns", "filesystem", "detached"})
+    capabilities = frozenset(
+        {"reset", "power_cut", "network", "netns", "files", "filesystem", "detached", "loopback"}
+    )
 
     def __init__(
         self,
@@ -70,6 +71,19 @@ class UnixTarget(PumpedTarget):
 
     def pump_options(self) -> dict[str, str]:
         return {"interpreter": find_interpreter(self._interpreter), "heap": self._heap}
+
+    def read_file(self, path: str) -> bytes:
+        return (self.flash / path).read_bytes()
+
+    def write_file(self, path: str, content: bytes | None) -> None:
+        if content is None:
+            (self.flash / path).unlink(missing_ok=True)
+            return
+        (self.flash / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.flash / path).write_bytes(content)
+
+    def list_files(self, folder: str) -> list[str]:
+        return sorted(path.name for path in (self.flash / folder).glob("*") if path.is_file())
 
     def pump_arguments(self) -> list[str]:
         return [word for name, value in self._env.items() for word in ("--env", f"{name}={value}")]
