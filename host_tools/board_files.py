@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -19,7 +20,9 @@ from host_tools.ports import check
 from host_tools.stale import LIST, listed_in, stale
 
 _CHUNK = 512  # more would have to find its place in a heap that the agent has just used
-_PROMPT_S = 20
+_PROMPT_S = 5
+_PATIENCE_S = 30
+_QUIET_S = 0.5
 # Prints every file with its SHA-256, where it is asked for; state/ is the device's own.
 _WALK = """\
 import gc, os, hashlib
@@ -130,24 +133,40 @@ class BoardFiles:
 
 
 @contextlib.contextmanager
-def board_files(port: str, baud: int = 115200) -> Iterator[BoardFiles]:
+def board_files(
+    port: str, baud: int = 115200, patience: float = _PATIENCE_S
+) -> Iterator[BoardFiles]:
     """Stop the program of a board and give its files; raises `UserError` when the port cannot be
-    opened and `Failed` when no MicroPython answers there.
+    opened and `Failed` when no MicroPython answers there for `patience` seconds.
     """
     check(port)
+    transport = SerialTransport(port, baud)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it got instead
-            transport = SerialTransport(port, baud)
-            transport.enter_raw_repl(soft_reset=False, timeout_overall=_PROMPT_S)
-    except TransportError:
-        raise Failed(
-            f"{port}: no MicroPython prompt: flash the whole board, without --app-only"
-        ) from None
-    try:
+        _interrupt(transport, port, patience)
         yield BoardFiles(transport, port)
     finally:
         with contextlib.suppress(OSError):
             transport.close()
+
+
+def _interrupt(transport: SerialTransport, port: str, patience: float) -> None:
+    # While MicroPython itself still starts, Ctrl-C does nothing; later all attempts are answered.
+    deadline = time.monotonic() + patience
+    asked = 0
+    while time.monotonic() < deadline:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints what it got instead
+                transport.enter_raw_repl(soft_reset=False, timeout_overall=_PROMPT_S)
+        except TransportError:
+            asked += 1
+            continue
+        except OSError:
+            break
+        if not asked:
+            return
+        asked = 0
+        time.sleep(_QUIET_S)  # once more, when the other answers are in
+    raise Failed(f"{port}: no MicroPython prompt: flash the whole board, without --app-only")
 
 
 def verify(files: BoardFiles, wanted: Mapping[str, bytes]) -> None:

@@ -119,9 +119,8 @@ def write(
 
 
 def verify(tool: Esptool, image: FlashImage) -> None:
-    """Read the flash back and compare MicroPython, and file by file what is beside it."""
-    if tool.read(image.offset, len(image.micropython)) != image.micropython:
-        raise Failed("MicroPython on the flash is not what was written: run the command again")
+    """Compare MicroPython by its digest, and file by file what is read back beside it."""
+    tool.verify(image.offset, image.micropython)
     try:
         found = littlefs_image.read(tool.read(image.vfs.offset, image.vfs.size))
     except ValueError as error:

@@ -20,7 +20,7 @@ from host_tools import (
 from host_tools.banner import BANNER, NO_START, fields
 from host_tools.boards import Board
 from host_tools.errors import UserError
-from host_tools.esptool import Esptool
+from host_tools.esptool import Esptool, resets
 from host_tools.stale import CONFIGURATION
 
 Site = Mapping[str, Any] | None
@@ -56,6 +56,7 @@ def whole(
     erase: bool,
     verify: bool,
     keep_from: Path | None,
+    baud: int | None,
 ) -> str:
     """Write MicroPython and files to the chip behind `port`, keep what it remembers unless
     `erase`, wait for its banner; return the port.
@@ -69,7 +70,7 @@ def whole(
     chosen = ports.choose(board, port)
     ports.check(chosen)
     _, flash = esp_image.sections_of(board)
-    tool = Esptool(board.chip, chosen, flash.baud)
+    tool = Esptool(board.chip, chosen, baud or (flash.baud if resets(chosen) else None))
     if erase or kept_before is not None:
         tool.probe()
         before = kept_before or chip_flash.NOTHING
@@ -84,11 +85,9 @@ def whole(
     if verify:
         typer.echo(f"verified  MicroPython and {len(done.image.files)} files")
     _tell_kept(done.kept, done.removed)
-    if not chosen.startswith("socket://"):
-        _await_banner(board, chosen, reset=True)
-    else:
-        typer.echo("reset the board now: a socket has no line that does", err=True)
-        _await_banner(board, chosen, reset=False)
+    if not resets(chosen):
+        typer.echo("waiting   reset the board now: a socket has no line that does")
+    _await_banner(board, chosen, reset=resets(chosen))
     return chosen
 
 

@@ -8,15 +8,21 @@ from tempfile import TemporaryDirectory
 
 from host_tools.errors import Failed, UserError
 
-_NO_LINES = ("socket://",)  # no modem lines: nothing there resets the chip
 _NOBODY = ("Failed to connect", "No serial data received", "Wrong boot mode", "Invalid head of")
 _PORT_TROUBLE = ("Could not open", "could not open", "port is busy", "Could not configure")
 
 
-class Esptool:
-    """esptool for one chip on one port. `baud`: while flash is read and written."""
+def resets(port: str) -> bool:
+    """Tell whether a port has modem lines, by which a chip can be reset."""
+    return not port.startswith("socket://")
 
-    def __init__(self, chip: str, port: str, baud: int) -> None:
+
+class Esptool:
+    """esptool for one chip on one port. `baud`: bits per second while flash is read and written;
+    None leaves it as it is, for a line whose other end cannot follow.
+    """
+
+    def __init__(self, chip: str, port: str, baud: int | None) -> None:
         self._chip, self._port, self._baud = chip, port, baud
 
     def probe(self) -> None:
@@ -27,15 +33,22 @@ class Esptool:
         """Return `size` bytes of flash from `offset` on; nothing is changed by it."""
         with TemporaryDirectory(prefix="esp-cwmp-flash-") as folder:
             path = Path(folder) / "read.bin"
-            self._run("read-flash", hex(offset), hex(size), str(path))
+            self._run("read-flash", *_progress(), hex(offset), hex(size), str(path))
             return path.read_bytes()
+
+    def verify(self, offset: int, content: bytes) -> None:
+        """Let the chip compare its flash from `offset` on with `content`, by MD5."""
+        with TemporaryDirectory(prefix="esp-cwmp-flash-") as folder:
+            path = Path(folder) / "wanted.bin"
+            path.write_bytes(content)
+            self._run("verify-flash", hex(offset), str(path))
 
     def write(self, parts: dict[int, bytes], *, erase: bool = False) -> None:
         """Write `parts` (offset -> content), after erasing the whole flash where `erase` is set;
         esptool compares checksums. Raises `Failed`: from then on the flash is incomplete.
         """
         with TemporaryDirectory(prefix="esp-cwmp-flash-") as folder:  # only its owner can read it
-            arguments = ["write-flash", *(["--erase-all"] if erase else [])]
+            arguments = ["write-flash", *_progress(), *(["--erase-all"] if erase else [])]
             for offset, content in parts.items():
                 path = Path(folder) / f"{offset:#x}.bin"
                 path.write_bytes(content)
@@ -44,10 +57,8 @@ class Esptool:
 
     def _run(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "esptool", "--chip", self._chip, "--port", self._port]
-        if self._port.startswith(_NO_LINES):
-            command += ["--before", "no-reset"]
-        else:
-            command += ["--baud", str(self._baud)]
+        command += ["--baud", str(self._baud)] if self._baud else []
+        command += [] if resets(self._port) else ["--before", "no-reset"]
         command += ["--after", "no-reset"]  # who waits for the first words resets
         sys.stdout.flush()
         done = subprocess.run([*command, *arguments], stderr=subprocess.PIPE, text=True)
@@ -72,4 +83,10 @@ class Esptool:
         if any(words in text for words in _PORT_TROUBLE):
             return Failed(f"{self._port}: the port went away, or another program opened it")
         reason = re.sub(r"^.*A (?:serial exception|fatal) error occurred: ", "", text)
+        reason = reason.partition(" Note: ")[0]
         return Failed(f"{self._port}: esptool: {reason[-300:] or 'it failed without a word'}")
+
+
+def _progress() -> list[str]:
+    # In a file or a pipe its bar would be a thousand lines.
+    return [] if sys.stdout.isatty() else ["--no-progress"]

@@ -111,6 +111,13 @@ def command(
             show_default=False,
         ),
     ] = None,
+    baud: Annotated[
+        int | None,
+        typer.Option(
+            help="Bits per second while writing [the board's; unchanged over socket://].",
+            show_default=False,
+        ),
+    ] = None,
     monitor: Annotated[
         bool, typer.Option("--monitor", help="Open the serial console afterwards.")
     ] = False,
@@ -167,6 +174,7 @@ def command(
             erase=erase,
             verify=verify,
             keep_from=keep_from,
+            baud=baud,
         )
     else:
         if config is None and not (folder / "flash" / "site.json").exists():
