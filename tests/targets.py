@@ -44,7 +44,9 @@ class Cpe:
     def configure(self, site: Mapping[str, Any]) -> None:
         """Replace the site's configuration; takes effect at the next boot."""
         self.image = image.with_site(self.image, site)
-        (self.flash / "site.json").write_bytes(self.image.files["site.json"])
+        for name in ("site.json", image.CA):
+            if name in self.image.files:
+                (self.flash / name).write_bytes(self.image.files[name])
 
     def start(self, *, banner: bool = True) -> str:
         """Power up and return the serial URL; waits for the banner unless told not to."""
@@ -94,6 +96,11 @@ class Cpe:
         if time.monotonic() > deadline:
             last = "\n  ".join(self.said().splitlines()[-25:])
             pytest.fail(f"the CPE did not say {pattern!r} in {timeout:g} s; last:\n  {last}")
+
+    def type(self, keys: bytes) -> None:
+        """Type on the serial console."""
+        with serial.Serial(self.port) as console:
+            console.write(keys)
 
     def command(self, line: str, timeout: float = 10.0) -> list[str]:
         """Type one line on the serial console and return the answer without `ok`; fails on

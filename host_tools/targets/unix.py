@@ -23,7 +23,7 @@ from host_tools.targets.base import Target
 from host_tools.targets.unix_wires import control_address
 
 DEFAULT_HEAP = "256k"
-CONFIGURATION = "site.json"  # an image without it keeps the one that is there
+CONFIGURATION = {"site.json", "acs_ca.der"}  # an image without a site keeps what is there
 # Files that would be found before lib/cwmp: an older layout, or one left by hand.
 SHADOWS = ("cwmp", "cwmp.py", "cwmp.mpy", "lib/cwmp.py", "lib/cwmp.mpy", "main.mpy", "boot.mpy")
 
@@ -221,7 +221,9 @@ class UnixTarget(Target):
             path.write_bytes(content)
         package = self.flash / "lib" / "cwmp"
         kept = {str(path.relative_to(self.flash)) for path in package.rglob("*") if path.is_file()}
-        stale = (old | kept) - set(files) - {CONFIGURATION} | set(SHADOWS)
+        stale = (old | kept) - set(files) | set(SHADOWS)
+        if "site.json" not in files:
+            stale -= CONFIGURATION
         for name in sorted(stale):
             path = self.flash / name
             if path.is_dir():
