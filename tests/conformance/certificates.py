@@ -20,9 +20,7 @@ class Certificates:
             )  # fmt: skip
 
     def _run(self, *arguments: str) -> None:
-        subprocess.run(
-            ["openssl", *arguments], cwd=self.folder, check=True, capture_output=True
-        )
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
 
     @staticmethod
     def _new_key(name: str) -> list[str]:

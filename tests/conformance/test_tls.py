@@ -1,7 +1,6 @@
 """TLS to the ACS: verified with the site's CA, or refused with a clear line (B17, B23)."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +28,8 @@ async def over_tls(
     section = {**rig.site["acs"], "url": rig.acs.url.replace("127.0.0.1", NAME), **acs}
     if ca:
         section["ca"] = str(certificates.folder / ca)
-    rig.board.configure({**rig.site, "acs": section})
+    rig.site = {**rig.site, "acs": section}
+    rig.board.configure(rig.site)
     return rig
 
 
@@ -79,12 +79,6 @@ async def test_b17_not_verifying_is_a_switch_that_the_log_shouts_about(make_rig,
     assert "TLS NOT VERIFIED: anybody can pose as the ACS" in rig.board.said()
 
 
-async def test_a_clock_never_set_is_the_reason_and_an_ntp_server_the_cure(make_rig, certificates):
-    rig = await over_tls(make_rig, certificates)
-    without_clock(rig.board.flash)
-    await refused(rig, "tls clock not set: no certificate can be checked")
-
-
 @pytest.mark.parametrize("content", [b"", b"no certificate"], ids=["empty", "text"])
 async def test_a_damaged_ca_on_the_flash_is_named(make_rig, certificates, content):
     rig = await over_tls(make_rig, certificates)
@@ -96,9 +90,3 @@ async def test_a_ca_missing_on_the_flash_is_named(make_rig, certificates):
     rig = await over_tls(make_rig, certificates)
     (rig.board.flash / "acs_ca.der").unlink()
     await refused(rig, "tls cannot read the CA in acs_ca.der")
-
-
-def without_clock(flash: Path) -> None:
-    """Make the board one whose clock was never set, as an ESP32 after power-up."""
-    board = {"name": "unix", "network": {"driver": "host"}, "clock": False}
-    (flash / "board.json").write_text(json.dumps(board))
