@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from host_tools.boards import Board
+from host_tools.certificate import read_ca
 from host_tools.errors import Failed, UserError
 from host_tools.names import firmware_sources, renamed, short_names
 from host_tools.tomlfile import line_of, read_toml
@@ -27,6 +28,7 @@ from host_tools.tomlfile import line_of, read_toml
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 EMITTER = re.compile(rb"^[ \t]*@micropython\.(?:viper|native)[ \t]*(?:#.*)?$", re.MULTILINE)
+CA = "acs_ca.der"
 SOURCES_AS_THEY_ARE = ("boot.py", "main.py")  # MicroPython runs these by name, and only as source
 
 
@@ -59,7 +61,25 @@ def read_site(path: Path, firmware: Path = FIRMWARE, *, network: str = "host") -
         named = re.match(r"([\w-]+)(?:\.([\w-]+))?:", str(error))
         section, key = (named[1], named[2] or "") if named else ("", "")
         raise UserError(f"{path}:{line_of(path, section, key)}: {error}") from None
+    ca = data.get("acs", {}).get("ca")
+    if ca:  # from where this file is
+        try:
+            data["acs"]["ca"] = str((path.parent / ca).resolve())
+            read_ca(Path(data["acs"]["ca"]))
+        except UserError as error:
+            raise UserError(f"{path}:{line_of(path, 'acs', 'ca')}: acs.ca: {error}") from None
     return data
+
+
+def _of_site(site: Mapping[str, Any]) -> dict[str, bytes]:
+    """What a site brings: its configuration, and the CA under the name it has on the flash."""
+    files = {}
+    ca = site.get("acs", {}).get("ca")
+    if ca:
+        files[CA] = read_ca(Path(ca))
+        site = {**site, "acs": {**site["acs"], "ca": CA}}
+    files["site.json"] = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
+    return files
 
 
 def settings_of(firmware: Path = FIRMWARE) -> types.ModuleType:
@@ -110,7 +130,7 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
             files[name] = (firmware / name).read_bytes()
     files["board.json"] = json.dumps(board.for_firmware(), separators=(",", ":")).encode()
     if site is not None:
-        files["site.json"] = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
+        files.update(_of_site(site))
     digests = {
         name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())
     }
@@ -122,13 +142,14 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
 
 def with_site(image: Image, site: Mapping[str, Any]) -> Image:
     """Return `image` with another site.json; nothing is compiled again."""
-    content = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
+    brought = _of_site(site)
     listed = json.loads(image.files["image.json"])
-    listed["files"]["site.json"] = hashlib.sha256(content).hexdigest()
+    for name, content in brought.items():
+        listed["files"][name] = hashlib.sha256(content).hexdigest()
     listed["files"] = dict(sorted(listed["files"].items()))
     files = {
         **image.files,
-        "site.json": content,
+        **brought,
         "image.json": json.dumps(listed, indent=1).encode() + b"\n",
     }
     return Image(image.board, files)

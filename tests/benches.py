@@ -131,7 +131,7 @@ class SerialBench(OneBoard):
     def capabilities(self) -> frozenset[str]:
         lacking = set() if self.only.host_address else {"network"}
         found = self.only.capabilities - lacking
-        return found | {"loopback" if self.on_this_machine else "wifi"}
+        return found | {"watchdog"} | ({"loopback"} if self.on_this_machine else {"wifi"})
 
     @cached_property
     def image(self) -> image.Image:
