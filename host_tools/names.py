@@ -75,7 +75,7 @@ class _Names(ast.NodeVisitor):
         self.own.add(node.name)
         self.generic_visit(node)
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _definition  # noqa: N815
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _definition
 
     def visit_Constant(self, node: ast.Constant) -> None:
         # A text may be data, an attribute's name or both: it stays what it is.
