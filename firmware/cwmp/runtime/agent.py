@@ -293,11 +293,10 @@ class Agent:
     def _housekeeping(self, now):
         # What need not be done while somebody waits for a session.
         self.save_freshness()
-        management = self._management
-        if management is not None:
-            management.save()
+        if self._management is not None:
+            self._management.save()
             if not self._saving:
-                if management.prepare():
+                if self._management.prepare():
                     gc.collect()  # now, not between a ring and its Inform
             elif now - self._used >= _LINGER and not self._due(now):
                 self._drop_slices()
