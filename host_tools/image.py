@@ -104,9 +104,9 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
             for (_, name, _), code in zip(jobs, compiled, strict=True)
         }
     for name in SOURCES_AS_THEY_ARE:
-        for folder in (firmware, BOARDS / board.name):  # what a board brings comes last
-            if (folder / name).exists():
-                files[name] = (folder / name).read_bytes()
+        for place in (firmware, BOARDS / board.name):  # what a board brings comes last
+            if (place / name).exists():
+                files[name] = (place / name).read_bytes()
     files["board.json"] = json.dumps(board.for_firmware(), separators=(",", ":")).encode()
     if site is not None:
         files["site.json"] = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()

@@ -116,14 +116,18 @@ class QemuTarget(PumpedTarget):
         its owner keep there. A flash whose file system is damaged is not touched unless `erase`.
         """
         find_qemu(self._qemu)  # what nobody can run is not installed
+        self._image({})
+        if self.running:
+            self.control("power-off")
         before = {} if erase or not self.flash.exists() else self._files()
         content, _, removed = merged(files, before)
         image = self._image(content)
-        if self.running:
-            self.control("power-off")
         self.state.mkdir(parents=True, exist_ok=True)
         esp_image.save(image.whole, self.flash)
         return removed
+
+    def has(self, path: str) -> bool:
+        return self.flash.exists() and path in self._present().files
 
     def read_file(self, path: str) -> bytes:
         files = self._files()
@@ -154,7 +158,6 @@ class QemuTarget(PumpedTarget):
         return esp_image.make(self._board, content, str(path), files)
 
     def _present(self) -> esp_image.FlashImage:
-        self._must_be_off()
         try:
             whole = self.flash.read_bytes()
         except OSError as error:
@@ -162,6 +165,8 @@ class QemuTarget(PumpedTarget):
         return esp_image.read(self._board, whole, str(self.flash))
 
     def _files(self) -> dict[str, bytes]:
+        if self.running and self.status()["qemu_pid"]:
+            raise UserError(f"{self.flash}: the files of a board that is on cannot be reached")
         try:
             return self._present().files
         except ValueError as error:
@@ -173,7 +178,3 @@ class QemuTarget(PumpedTarget):
         with self.flash.open("r+b") as file:
             file.seek(vfs.offset)
             file.write(filesystem)
-
-    def _must_be_off(self) -> None:
-        if self.running and self.status()["qemu_pid"]:
-            raise UserError(f"{self.flash}: the files of a board that is on cannot be reached")
