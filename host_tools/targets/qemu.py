@@ -20,6 +20,7 @@ from host_tools.targets.qemu_pump import FLASH
 
 PROGRAM = "qemu-system-xtensa"
 VARIABLE = "ESP_CWMP_QEMU"
+WATCHDOG = "driver=timer.esp32.timg,property=wdt_disable,value=false"
 
 
 def find_qemu(given: str | None = None) -> str:
@@ -40,7 +41,8 @@ def find_qemu(given: str | None = None) -> str:
 
 class QemuTarget(PumpedTarget):
     """See `Target`. `board`: one whose target is qemu; `micropython`: its image, found like
-    everywhere when it is not named.
+    everywhere when it is not named. `watchdog`: the chip's watchdogs work, `machine.WDT` too; on
+    a busy host they bite without a reason.
     """
 
     kind = "qemu"
@@ -59,6 +61,7 @@ class QemuTarget(PumpedTarget):
         qemu: str | None = None,
         micropython: Path | None = None,
         netns: str = "",
+        watchdog: bool = False,
         detached: bool = False,
     ) -> None:
         super().__init__(state, netns=netns, detached=detached)
@@ -69,6 +72,7 @@ class QemuTarget(PumpedTarget):
         self._options: Qemu = board.qemu
         self._qemu = qemu
         self._micropython = micropython
+        self._watchdog = watchdog
 
     @property
     def flash(self) -> Path:
@@ -91,7 +95,8 @@ class QemuTarget(PumpedTarget):
         return {"qemu": find_qemu(self._qemu), "machine": self._options.machine}
 
     def pump_arguments(self) -> list[str]:
-        return [f"--option={word}" for word in self._options.options]
+        words = [*self._options.options, *(("-global", WATCHDOG) if self._watchdog else ())]
+        return [f"--option={word}" for word in words]
 
     def start(self) -> str:
         if not self.flash.exists():
