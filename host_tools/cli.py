@@ -17,6 +17,7 @@ from host_tools.errors import UserError
 
 ROOMS = {
     "board": "host_tools.targets.commands",
+    "fetch": "host_tools.fetch",
     "console": "host_tools.console_command",
     "names": "host_tools.names",
     "wake": "host_tools.wake",
@@ -26,6 +27,7 @@ ROOMS = {
     "bench": "host_tools.bench.commands",
     "sim": "host_tools.sim.commands",
     "id-table": "host_tools.id_table",
+    "mip-package": "host_tools.mip_package",
 }
 HELP = """The lab around esp-cwmp: boards, servers, captures.
 

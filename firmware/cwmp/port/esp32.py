@@ -3,9 +3,11 @@
 import time
 from binascii import hexlify
 
+import esp32
 import machine
 
 from .base import EPOCH, Port
+from .nvs import Records
 
 
 class Esp32Port(Port):
@@ -25,9 +27,7 @@ class Esp32Port(Port):
         machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
 
     def counters(self, store):
-        from .nvs import open_records  # noqa: PLC0415 - the unix port has none
-
-        return open_records(store)
+        return Records(esp32.NVS("cwmp"), store)
 
     async def start_network(self, site, log, changed):
         # Only the driver in use costs memory.

@@ -8,19 +8,13 @@ keys that are written in turn, so that one which is damaged brings back the one 
 import json
 from binascii import crc32
 
-import esp32
-
-_SPACE = "cwmp"
 _SIZE = 640  # bytes of the longest record: 8 ids and ts of 20 digits are half of that
 
 
-def open_records(store):
-    """Return the records in NVS; what `store` holds of an older version is taken over."""
-    return Records(esp32.NVS(_SPACE), store)
-
-
 class Records:
-    """As `runtime.store.Store`: `load`, `save`, `remove`. `nvs` has the methods of esp32.NVS."""
+    """As `runtime.store.Store`: `load`, `save`, `remove`. `nvs` is an esp32.NVS; what only `store`
+    holds was written by an older version, and counts until the first `save`.
+    """
 
     def __init__(self, nvs, store):
         self._nvs = nvs
