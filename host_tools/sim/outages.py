@@ -187,8 +187,8 @@ def simulate(outage: Outage, seed: int) -> Result:
 
     def well() -> bool:
         nonlocal said
-        told = status(world)
-        said = told if told != "ready" else said
+        if not outage.lasts and said == "ready":
+            said = status(world)  # it shows later, if at all
         return world.reachable and not world.device.binding.failures
 
     outage.begin(world)

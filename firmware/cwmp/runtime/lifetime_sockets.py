@@ -67,8 +67,7 @@ class LifetimeSockets:
         if kind.done:
             self.nat = kind.mapping, kind.filtering
             self._kind = kind = None
-            if hasattr(core, "nat_kind"):  # where memory is scarce it was dropped meanwhile
-                drop(core, "nat_kind")
+            drop(core, "nat_kind")
             self.close()
         return True
 
