@@ -165,7 +165,7 @@ def status(world: World) -> str:
         gate=SimpleNamespace(has_credentials=True),
         udp=True,
         binding=device.binding,
-        lifetime=SimpleNamespace(search=device.search),
+        discovery=lambda: SimpleNamespace(search=device.search),
         schedule=device.schedule,
         last_failure="no answer" if device.schedule.retry_count else "",
     )

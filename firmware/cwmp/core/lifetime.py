@@ -70,7 +70,7 @@ class Lifetime:
         """Search anew when `binding` (NatBinding) has another public address, server or bounds;
         pause while its server does not answer; give it what was found.
         """
-        key = (binding.mapped, binding.destination, binding.bounds)
+        key = binding.terms[:3]
         was = self._key
         if key != was:
             self._key = key
@@ -80,8 +80,11 @@ class Lifetime:
                 # host is the provider's doing.
                 if was[0] and was[0][0] == binding.mapped[0]:
                     lost = self.lifetime
-            self._start(now, binding.bounds[0], binding.bounds[1], lost)
-        if binding.mapped is None or binding.failures or not binding.has_range:
+            if key[2]:
+                self._start(now, key[2][0], key[2][1], lost)
+            else:
+                self.lifetime = None
+        if binding.mapped is None or binding.failures or not key[2]:
             self._deadline = None
         elif self._deadline is None:
             self._rest(now, _RESUME_MS)

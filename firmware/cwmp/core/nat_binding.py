@@ -147,16 +147,16 @@ class NatBinding:
 
     @property
     def bounds(self):
-        """The safest and the longest period that the ACS allows, seconds; the latter is -1 when
-        anything goes (STUN-51, STUN-52).
+        """The safest and the longest period that the ACS allows, seconds, the latter -1 when
+        anything goes; None when it leaves no choice (STUN-51, STUN-52).
         """
-        return keepalive_period(self._minimum, self._maximum), self._maximum
+        least = keepalive_period(self._minimum, self._maximum)
+        return (least, self._maximum) if self._maximum < 0 or self._maximum > least else None
 
     @property
-    def has_range(self):
-        """True when the ACS leaves the period to us, within bounds (STUN-51)."""
-        least, most = self.bounds
-        return most < 0 or most > least
+    def terms(self):
+        """What the discovery has to begin anew for when it changes, and the period it gave."""
+        return self.mapped, self._resolved, self.bounds, self.lifetime
 
     def use(self, lifetime, now):
         """Take the longest period in seconds that is known to hold the binding, None: the minimum
@@ -273,7 +273,7 @@ class NatBinding:
         if delay is None:
             # The sends of this transaction have kept the binding; an ACS can still ring. Patience
             # grows as far as the binding is known to hold without them.
-            delay = max(self.bounds[0] * 1000, _RETRY_MIN)
+            delay = max(keepalive_period(self._minimum, self._maximum) * 1000, _RETRY_MIN)
             delay = max(delay, min(delay << min(self.failures, 8) - 1, self.period * 900))
             delay += delay * self._random(1)[0] // 2550
         self._log(

@@ -84,7 +84,8 @@ def _forgets(agent):
     # Seconds of a period that is too long, as probes or three keepalives in a row have shown; -1
     # when no period would do.
     b = agent.binding
-    search = agent.lifetime and agent.lifetime.search
+    discovery = agent.discovery()
+    search = discovery and discovery.search
     if search and b.lifetime is None and search.good is None and search.bad == b.period:
         return b.period
     last = b.history[-3:]
@@ -171,7 +172,7 @@ def _nat(agent):
     text = "it keeps the port" if b.mapped[1] == b.local[1] else "it gives ports of its own"
     if _private(b.mapped[0]):
         text += "; its own address is private: another NAT is behind it, or the STUN server inside"
-    mapping, filtering = (agent.lifetime and agent.lifetime.nat) or (0, 0)
+    mapping, filtering = (agent.discovery() and agent.lifetime.nat) or (0, 0)
     return text + _MAPPINGS[mapping] + _FILTERS[filtering]
 
 
@@ -188,9 +189,9 @@ def _private(host):
 def _lifetime(agent):
     # How the period in use was found.
     b = agent.binding
-    if not b.has_range:
+    if not b.bounds:
         return "the ACS fixes the keepalive period"
-    if agent.lifetime is None:
+    if agent.discovery() is None:
         return "minimum period until there is a binding"
     search = agent.lifetime.search
     text = _SERVERS[search.server]

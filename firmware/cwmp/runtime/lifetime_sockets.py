@@ -4,21 +4,26 @@ binding whose period may be longer than the minimum.
 
 import socket
 
+from micropython import const
+
 from .. import core
 from ..core.lifetime import UNKNOWN, A, Lifetime
 from .slices import drop
 
-_SIZE = 548  # of an answer
+_SIZE = const(548)  # of an answer
+_LONG_MS = const(60000)
+_MODULES = ("runtime.lifetime_sockets", "core.lifetime")
 
 
 class LifetimeSockets:
     """Runs a `Lifetime` for the agent's `binding`: `serve` at its `deadline()` and whenever there
     is news of the binding, but not while a session runs.
 
-    Nobody waits for these sockets: answers are looked for when the next send would be due.
+    `kept`: what another one left of itself, see there. Nobody waits for these sockets: answers are
+    looked for when the next send would be due.
     """
 
-    def __init__(self, binding, random_bytes, log):
+    def __init__(self, binding, random_bytes, log, kept=None):
         self.search = Lifetime(random_bytes, log)
         self.nat = None  # (mapping, filtering) of core/nat_kind.py, once examined
         self._examined = None  # which binding that was
@@ -26,6 +31,21 @@ class LifetimeSockets:
         self._binding = binding
         self._random = random_bytes
         self._sockets = None
+        if kept:
+            self.nat, self._examined = kept[3]
+            for name, value in kept[4].items():
+                setattr(self.search, name, value)
+
+    def kept(self, now):
+        """Return (own modules, when `serve` is wanted, terms of the binding, ...) when there is
+        nothing to do for long, else None.
+        """
+        search = self.search
+        at = search.deadline()
+        if self.nat is None or search.active or at is None or at - now < _LONG_MS:
+            return None
+        found = (self.nat, self._examined)
+        return _MODULES, at, self._binding.terms, found, dict(search.__dict__)
 
     def deadline(self):
         """When `serve` wants to be called, ms; None: never."""

@@ -12,6 +12,7 @@ from ..core.cwmp_types import iso_to_unix
 from ..core.data_model import DataModel
 from ..core.device2 import DEVICE2
 from ..core.events import EventQueue
+from ..core.nat_binding import keepalive_period
 from ..core.notification import Notification
 from ..wire.url import HttpError, parse_url
 
@@ -190,9 +191,10 @@ class Management:
             (least, most),
             (stun["send_username"], stun["transaction_id"] == "cookie"),
         )
-        if news and agent.binding.bounds[0] != least:  # STUN-52
+        used = keepalive_period(least, most)
+        if news and used != least:  # STUN-52
             text = "period minimum={} maximum={} used={}"
-            agent.log("W", "binding", text.format(least, most, agent.binding.bounds[0]))
+            agent.log("W", "binding", text.format(least, most, used))
 
     def binding_changed(self):
         """Tell of the public address (STUN-62)."""
