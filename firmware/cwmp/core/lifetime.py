@@ -40,7 +40,6 @@ _AGAIN_MS = const(43200000)  # between two looks at what is known: half a day
 _RESUME_MS = const(5000)  # after the server was away
 _TROUBLE_MS = const(600000)  # after no answer where there should have been one
 _CEILING_S = const(1800)  # where the ACS sets no maximum
-_PROBES_MAX = const(40)  # of one search, whatever the NAT makes of it
 _SENDS_MIN = const(5)  # of a probe, for its silence to mean something
 _CAUTIOUS = const(14)  # looks until a period at which a binding was lost is tried again
 
@@ -225,8 +224,6 @@ class Lifetime:
 
     def _next_wait(self):
         # Seconds, None when enough is known.
-        if self.probes >= _PROBES_MAX:
-            return None
         if self._plan:
             return self._plan[0]
         low = self.good or self._minimum
