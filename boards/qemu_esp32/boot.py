@@ -6,7 +6,7 @@ import os
 from esp32 import Partition
 
 LINE = 1024
-MOST = 16
+MOST = 12
 
 
 class Cached:

@@ -21,7 +21,7 @@ from tests.interop.servers import free_port
 
 pytestmark = pytest.mark.timeout(300)
 BOARD = boards.load("qemu_esp32")
-PROMPT = rb"\r\n>>> "
+PROMPT = b"\r\n>>> "
 # A board that talks to the UDP server of the host until it is told to stop.
 PPP = """\
 import machine, network, socket, time
@@ -50,7 +50,7 @@ def qemu() -> None:
 
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[Callable[..., QemuTarget]]:
-    """Make a board: `board({path: content}, **options)`; what it said is kept when a test fails."""
+    """Make a board: `board({path: content}, **options)`; what it said is shown in the end."""
     made: list[QemuTarget] = []
 
     def make(files: dict[str, str] | None = None, **options) -> QemuTarget:
@@ -222,7 +222,7 @@ def test_a_qemu_that_does_not_run_is_told_in_one_line(board, tmp_path: Path) -> 
 def test_download_mode_waits_for_esptool_and_reset_leaves_it(board) -> None:
     target = board({"main.py": "print('running')\n"})
     target.download()
-    wait(target, "waiting for download")
+    wait(target, r"boot:0xf .UART_BOOT")
     since = target.log_position()
     target.reset()
     wait(target, "^running", since)
