@@ -19,6 +19,7 @@ ROOMS = {
     "board": "host_tools.targets.commands",
     "fetch": "host_tools.fetch",
     "console": "host_tools.console_command",
+    "names": "host_tools.names",
     "wake": "host_tools.wake",
     "lab": "host_tools.lab.commands",
     "capture": "host_tools.capture.commands",

@@ -20,12 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from host_tools.boards import BOARDS, Board
+from host_tools.certificate import read_ca
 from host_tools.errors import Failed, UserError
+from host_tools.names import firmware_sources, renamed, short_names
+from host_tools.pack import packed
 from host_tools.tomlfile import line_of, read_toml
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 EMITTER = re.compile(rb"^[ \t]*@micropython\.(?:viper|native)[ \t]*(?:#.*)?$", re.MULTILINE)
+CA = "acs_ca.der"
 SOURCES_AS_THEY_ARE = ("boot.py", "main.py")  # MicroPython runs these by name, and only as source
 
 
@@ -58,7 +62,25 @@ def read_site(path: Path, firmware: Path = FIRMWARE, *, network: str = "host") -
         named = re.match(r"([\w-]+)(?:\.([\w-]+))?:", str(error))
         section, key = (named[1], named[2] or "") if named else ("", "")
         raise UserError(f"{path}:{line_of(path, section, key)}: {error}") from None
+    ca = data.get("acs", {}).get("ca")
+    if ca:  # from where this file is
+        try:
+            data["acs"]["ca"] = str((path.parent / ca).resolve())
+            read_ca(Path(data["acs"]["ca"]))
+        except UserError as error:
+            raise UserError(f"{path}:{line_of(path, 'acs', 'ca')}: acs.ca: {error}") from None
     return data
+
+
+def _of_site(site: Mapping[str, Any]) -> dict[str, bytes]:
+    """What a site brings: its configuration, and the CA under the name it has on the flash."""
+    files = {}
+    ca = site.get("acs", {}).get("ca")
+    if ca:
+        files[CA] = read_ca(Path(ca))
+        site = {**site, "acs": {**site["acs"], "ca": CA}}
+    files["site.json"] = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
+    return files
 
 
 def settings_of(firmware: Path = FIRMWARE) -> types.ModuleType:
@@ -89,6 +111,7 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
     there stays.
     """
     native = native_of(board)
+    short = short_names(firmware_sources(firmware))
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
         sources = sorted((firmware / "cwmp").rglob("*.py"))
         jobs = [
@@ -100,16 +123,18 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
                 pool.map(lambda job: compile_one(job[0], job[1], job[2], native), jobs)
             )
         files = {
-            f"lib/{name.with_suffix('.mpy').as_posix()}": code
+            f"lib/{name.with_suffix('.mpy').as_posix()}": renamed(code, short)
             for (_, name, _), code in zip(jobs, compiled, strict=True)
         }
+    if board.target == "qemu":
+        files = packed(files)
     for name in SOURCES_AS_THEY_ARE:
         for place in (firmware, BOARDS / board.name):  # what a board brings comes last
             if (place / name).exists():
                 files[name] = (place / name).read_bytes()
     files["board.json"] = json.dumps(board.for_firmware(), separators=(",", ":")).encode()
     if site is not None:
-        files["site.json"] = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
+        files.update(_of_site(site))
     digests = {
         name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())
     }
@@ -121,13 +146,14 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
 
 def with_site(image: Image, site: Mapping[str, Any]) -> Image:
     """Return `image` with another site.json; nothing is compiled again."""
-    content = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
+    brought = _of_site(site)
     listed = json.loads(image.files["image.json"])
-    listed["files"]["site.json"] = hashlib.sha256(content).hexdigest()
+    for name, content in brought.items():
+        listed["files"][name] = hashlib.sha256(content).hexdigest()
     listed["files"] = dict(sorted(listed["files"].items()))
     files = {
         **image.files,
-        "site.json": content,
+        **brought,
         "image.json": json.dumps(listed, indent=1).encode() + b"\n",
     }
     return Image(image.board, files)
@@ -136,7 +162,7 @@ def with_site(image: Image, site: Mapping[str, Any]) -> Image:
 def compile_one(source: Path, name: Path, output: Path, native: str) -> bytes:
     """Compile one module and return its .mpy; raises `Failed` with what mpy-cross said."""
     code = source.read_bytes()
-    command = [mpy_cross_path(), "-O2", "-s", name.as_posix(), "-o", str(output)]
+    command = [mpy_cross_path(), "-O3", "-s", name.stem, "-o", str(output)]
     if native:
         command.append(f"-march={native}")
     else:

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable
 
-CONFIGURATION = "site.json"  # an image without it keeps the one that is there
+CONFIGURATION = "site.json"  # an image without it keeps the one that is there, and its CA
+CA = "acs_ca.der"
 LIST = "image.json"  # what was installed: goes first and comes last
 PACKAGE = "lib/cwmp/"
 # Files that would be found before lib/cwmp: an older layout, or one left by hand.
@@ -15,7 +16,9 @@ def stale(present: Iterable[str], listed: Iterable[str], new: Iterable[str]) -> 
     the last installation `listed`, all in our package, and shadows. Others belong to the device
     and its owner and stay.
     """
-    old, coming = set(listed), set(new) | {CONFIGURATION}
+    old, coming = set(listed), set(new)
+    if CONFIGURATION not in coming:
+        coming |= {CONFIGURATION, CA}
     return sorted(
         name
         for name in set(present) - coming

@@ -40,7 +40,9 @@ class Cpe:
     def configure(self, site: Mapping[str, Any]) -> None:
         """Replace the site's configuration; takes effect at the next boot."""
         self.image = image.with_site(self.image, site)
-        self.target.write_file("site.json", self.image.files["site.json"])
+        for name in ("site.json", image.CA):
+            if name in self.image.files:
+                self.target.write_file(name, self.image.files[name])
 
     def start(self, *, banner: bool = True) -> str:
         """Power up and return the serial URL; waits for the banner unless told not to."""

@@ -13,6 +13,7 @@ Written from the standard for the other end of the wire; it shares no code with 
 import asyncio
 import secrets
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -54,6 +55,7 @@ class Acs:
     `auth`: schemes and options of `Authenticator`; `auth_each`: "request" or "connection" (as
     GenieACS, which asks again on every new connection). `cookies`: more cookies to set.
     `session_timeout`: seconds without a message; `reconnect_grace`: seconds without a connection.
+    `tls`: serve https, with what this context holds.
     `send_udp`: how UDP Connection Requests leave, e.g. the STUN server's `send` (X13).
     Times are in seconds, timestamps in `time.monotonic_ns`.
     """
@@ -72,10 +74,12 @@ class Acs:
         session_timeout: float = 30.0,
         reconnect_grace: float = 2.0,
         send_udp: SendUdp | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self.send_udp = send_udp
+        self.tls = tls
         self.script = Script()
         self.listeners: list[Callable[[str, Cpe | None, object], None]] = []
         self.cpes: dict[str, Cpe] = {}
@@ -115,7 +119,7 @@ class Acs:
     @property
     def url(self) -> str:
         """The ACS URL; the port is known once started."""
-        return f"http://{self.host}:{self.port}/acs"
+        return f"http{'s' if self.tls else ''}://{self.host}:{self.port}/acs"
 
     async def start(self) -> None:
         """Listen. The sockets are made before anything is awaited: in the caller's namespace."""
@@ -133,7 +137,7 @@ class Acs:
             self._udp.setblocking(False)
         self._http = acs_http.Server(self._handle, self._connection_lost, self._not_http)
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(self._http, sock=listening)
+        self._listening = await loop.create_server(self._http, sock=listening, ssl=self.tls)
 
     async def stop(self) -> None:
         """Stop listening, close every connection; running sessions end as failed."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import ssl
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +24,17 @@ def _stun_user(text: str | None) -> tuple[str, str]:
     return name, password
 
 
+def _tls(certificate: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate)
+    except (OSError, ssl.SSLError):
+        raise UserError(f"no certificate and key in {certificate}") from None
+    return context
+
+
 def acs(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="TCP port; 0 takes a free one.")] = 7547,
@@ -39,6 +52,9 @@ def acs(
     stun_user: Annotated[str | None, typer.Option(help="name:password told to CPEs.")] = None,
     keepalive: Annotated[int, typer.Option(min=0, help="STUNMinimumKeepAlivePeriod, s.")] = 30,
     provision: Annotated[bool, typer.Option(help="Set CPEs up so that they can be rung.")] = True,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file with certificate and key: serve https.")
+    ] = None,
     run: Annotated[
         list[str] | None,
         typer.Option(help="Command to carry out once a CPE has come; repeatable. Then leave."),
@@ -49,7 +65,7 @@ def acs(
     user, secret = _stun_user(stun_user)
     asyncio.run(
         _serve(
-            Acs(host, port, username, password),
+            Acs(host, port, username, password, tls=_tls(certificate)),
             StunServer(host, stun_port, credentials={user: secret} if user else None)
             if stun
             else None,

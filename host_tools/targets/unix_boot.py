@@ -4,10 +4,11 @@ prompt.
 
 from pathlib import Path
 
-# Runs in __main__, so that the names of main.py are there to look at after Ctrl-C. First the one
-# thing that a board has and this port lacks: machine.reset(). A main.py that ends with SystemExit
-# leaves MicroPython, as on a board; any other end gives the prompt. READY, which nobody gets to
-# see, says that Ctrl-C interrupts from now on; keys wait until then.
+# Runs in __main__, so that the names of main.py are there to look at after Ctrl-C. First what a
+# board has and this port lacks: machine.reset(), the RTC's memory (a file beside the flash), the
+# watchdog (unix_watchdog.py). A main.py that ends with SystemExit leaves MicroPython, as on a
+# board; any other end gives the prompt. READY, which nobody gets to see, says that Ctrl-C
+# interrupts from now on; keys wait until then.
 READY = b"\x16"
 _LAUNCH_FIRST = """\
 def _():
@@ -19,6 +20,21 @@ def _():
         os.unsetenv("MICROPYINSPECT")
         raise SystemExit(3)
     board.reset = reset
+    class RTC:
+        def memory(self, data=None):
+            try:
+                with open("../rtc", "rb" if data is None else "wb") as file:
+                    return file.read() if data is None else file.write(data) and None
+            except OSError:
+                return b""
+    board.RTC = RTC
+    wire = open(int(os.getenv("WATCHDOG")), "wb")
+    class WDT:
+        def __init__(self, id=0, timeout=5000):
+            self.line = b"%d\\n" % timeout
+            self.feed()
+        def feed(self): wire.write(self.line)
+    board.WDT = WDT
     sys.modules["machine"] = board
 _()
 del _

@@ -1,6 +1,6 @@
 """The pump of a unix-port board: the interpreter runs on a PTY of its own, and is started again
 when it ends. `flash/` in the state folder is the board's file system, the interpreter's working
-directory.
+directory; the file `rtc` beside it is the memory of the RTC: it outlives a reset, not the power.
 
 How the interpreter ends decides what comes next: status 0 is a soft reset (Ctrl-D), 3 a reset of
 the chip, anything else a crash, after which the chip resets too. Ctrl-C that ends the interpreter
@@ -23,7 +23,8 @@ import time
 from typing import Any
 
 from host_tools.targets import pump, unix_boot
-from host_tools.targets.pump import KEYS, Pump, Wait
+from host_tools.targets.pump import CRASH_DELAY, KEYS, Pump, Wait
+from host_tools.targets.unix_watchdog import Watchdog
 from host_tools.targets.unix_wires import set_board_side
 
 RESET_STATUS = 3
@@ -43,6 +44,8 @@ class UnixPump(Pump):
         super().__init__(options)
         self.flash = self.state / "flash"
         self.flash.mkdir(parents=True, exist_ok=True)
+        self.watchdog = Watchdog()
+        self.forget_rtc()  # there was no power
         self.child: subprocess.Popen[bytes] | None = None
         self.board = self.board_slave = self.end = -1
         self.boot_main = True
@@ -73,6 +76,8 @@ class UnixPump(Pump):
             "TERM": "dumb",
         }
         environment["MICROPYINSPECT"] = "1"
+        environment["WATCHDOG"] = str(self.watchdog.wire)
+        self.watchdog.reset()
         environment.update(item.split("=", 1) for item in self.options.env)
         self.board, self.board_slave = pty.openpty()
         set_board_side(self.board_slave)
@@ -85,6 +90,7 @@ class UnixPump(Pump):
             cwd=self.flash,
             env=environment,
             start_new_session=True,
+            pass_fds=[self.watchdog.wire],
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         self.end = os.pidfd_open(self.child.pid)  # readable once the interpreter has gone
@@ -100,6 +106,11 @@ class UnixPump(Pump):
         self.to_raw = False
         self.boot_main = True
         super().cut(reason)
+        if reason != "reset":
+            self.forget_rtc()
+
+    def forget_rtc(self) -> None:
+        (self.state / "rtc").unlink(missing_ok=True)
 
     def bury(self) -> int:
         """Take what the board wrote before it went, give its console back and return the exit
@@ -135,6 +146,13 @@ class UnixPump(Pump):
         else:
             reason = f"signal {-status}" if status < 0 else f"status {status}"
             self.crashed(reason)
+
+    def bitten(self) -> None:
+        """The watchdog was not fed in time."""
+        self.power_down()
+        self.log.note("watchdog, reset")
+        self.user.say(b"\r\nboard: watchdog, reset\r\n")
+        self.boot_in(CRASH_DELAY)
 
     # --- bytes
 
@@ -209,7 +227,8 @@ class UnixPump(Pump):
     # --- the loop
 
     def watch(self, wait: Wait) -> None:
-        wait.readable += (self.board, self.end)
+        wait.readable += (self.board, self.end, self.watchdog.fd)
+        wait.times += [] if self.watchdog.deadline is None else [self.watchdog.deadline]
         if self.to_board and self.ready and not self.to_raw:
             if b"\x03" in self.to_board or len(self.to_board) > KEYS or not self.blocked():
                 wait.writable.append(self.board)
@@ -217,8 +236,13 @@ class UnixPump(Pump):
                 wait.times.append(wait.now + 0.05)
 
     def serve_board(self, readable: list[int], writable: list[int]) -> None:
+        if self.watchdog.bites:
+            self.bitten()
+            return
         if self.board in writable:
             self.feed_board()
+        if self.watchdog.fd in readable:
+            self.watchdog.wind_up()
         if self.board in readable:
             self.from_board()
         if self.end in readable:

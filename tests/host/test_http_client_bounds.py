@@ -310,7 +310,7 @@ async def main():
     context.verify_mode = ssl.CERT_REQUIRED
     with open({str(certificates / authority)!r}, "rb") as file:
         context.load_verify_locations(cadata=file.read())
-    c = client(tls=context{more})
+    c = client(tls=lambda: context{more})
     await post(c)
     await post(c)
     await c.close()

@@ -113,7 +113,9 @@ class BindingModel(RuleBasedStateMachine):
         return data, told
 
     def deliver(self, data: bytes, told: tuple | None) -> None:
-        outstanding = self.binding.state == nb.ASKING and data[4:20] == self.binding._tid
+        outstanding = (
+            self.binding.state == nb.ASKING and data[4:20] == self.binding._transaction.tid
+        )
         used = self.binding.datagram(data, len(data), self.now)
         if told and outstanding:
             assert used

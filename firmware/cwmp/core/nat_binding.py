@@ -10,16 +10,14 @@ from micropython import const
 
 from ..wire import stun
 from ..wire.hmac_sha1 import HmacSha1
-
-# Times of the sends of one transaction and of its failure, in ms (STUN-40).
-_SENDS = (0, 100, 300, 700, 1500, 3100, 4700, 6300, 7900)
-_FAILED = const(9500)
+from .stun_transaction import Transaction
 
 _RETRY_MIN = const(30000)  # after a failure (STUN-45)
 _SERVER_BUSY = const(5000)  # after a 500 (STUN-35)
 _PERIOD_MIN = const(5)  # seconds (STUN-52)
 _PERIOD_DEFAULT = const(30)
 _IMMEDIATE = const(2)  # resends at once after errors (STUN-36), and announcements at once in a row
+_HISTORY = const(8)  # events and round trips kept
 
 # States.
 OFF = const(0)
@@ -63,11 +61,11 @@ class NatBinding:
         self.local = None
         self.server = None  # (host, port) as configured; the host may be a name
         self.mapped = None  # the public address of the last answer
-        self.lifetime = None  # seconds, set by lifetime discovery (STUN-53)
         self.failure = ""  # why the last attempt failed, "" when it did not
         self.failures = 0  # in a row
         self.answered = None  # when the last answer came
-        self.round_trip = None  # of the last answered transaction, ms
+        self.round_trips = []  # of the last answered transactions, ms
+        self.history = []  # the last events: (when, what, detail)
         self.counts = {
             "requests": 0,
             "answers": 0,
@@ -76,18 +74,14 @@ class NatBinding:
             "failures": 0,
             "changes": 0,
         }
-        self._username = self._password = ""
-        self._hmac = None
-        self._send_username = self._cookie = True
-        self._minimum, self._maximum = 30, -1
+        self._wanted = None  # the parameters in use
         self._forget()
 
     def _forget(self):
         self.mapped = None
-        self.lifetime = None
+        self.lifetime = None  # seconds, see `use`
         self._variant = None  # the integrity variant that worked
-        self._tid = None
-        self._packet = None
+        self._transaction = None
         self._deadline = None
         self._sent_at = None  # first send of the last transaction that was no BINDING-CHANGE
         self._announce = False  # a change that the server has not confirmed yet
@@ -113,19 +107,11 @@ class NatBinding:
         the id (STUN-04)).
         """
         wanted = (enable, server, local, username, password, period, options)
-        current = (
-            self.state != OFF,
-            self.server,
-            self.local,
-            self._username,
-            self._password,
-            (self._minimum, self._maximum),
-            (self._send_username, self._cookie),
-        )
-        if wanted == current:
+        if wanted == self._wanted:
             return False
+        self._wanted = wanted
         self.server, self.local = server, local
-        self._username, self._password = username, password
+        self._username = username
         self._hmac = HmacSha1(password.encode()) if password else None
         self._minimum, self._maximum = period
         self._send_username, self._cookie = options
@@ -158,6 +144,34 @@ class NatBinding:
     def period(self):
         """The keepalive period in use, seconds."""
         return keepalive_period(self._minimum, self._maximum, self.lifetime)
+
+    @property
+    def bounds(self):
+        """The safest and the longest period that the ACS allows, seconds; the latter is -1 when
+        anything goes (STUN-51, STUN-52).
+        """
+        return keepalive_period(self._minimum, self._maximum), self._maximum
+
+    @property
+    def has_range(self):
+        """True when the ACS leaves the period to us, within bounds (STUN-51)."""
+        least, most = self.bounds
+        return most < 0 or most > least
+
+    def use(self, lifetime, now):
+        """Take the longest period in seconds that is known to hold the binding, None: the minimum
+        it is; the next keepalive moves with it (STUN-53).
+        """
+        if lifetime != self.lifetime:
+            self.lifetime = lifetime
+            self._note(now, "period", self.period)
+            if self.state == WAITING and not self.failures:
+                self._wait_for_keepalive(now)
+
+    def _note(self, now, what, detail):
+        self.history.append((now, what, detail))
+        if len(self.history) > _HISTORY:
+            self.history.pop(0)
 
     # Time.
 
@@ -204,21 +218,14 @@ class NatBinding:
             self._begin(now, self._announce)
         if self.state != ASKING:
             return None
-        elapsed = now - self._started
-        if elapsed >= _FAILED:
+        if self._transaction.over(now):
             self._fail("timeout", now)
             return None
-        # A late tick skips sends but the transaction is not extended (STUN-41).
-        sent = self._sent
-        while self._sent < len(_SENDS) and _SENDS[self._sent] <= elapsed:
-            self._sent += 1
-        self._deadline = self._started + (
-            _SENDS[self._sent] if self._sent < len(_SENDS) else _FAILED
-        )
-        if sent == self._sent:
-            return None
-        self.counts["requests"] += 1
-        return self._packet
+        packet = self._transaction.due(now)
+        self._deadline = self._transaction.deadline
+        if packet:
+            self.counts["requests"] += 1
+        return packet
 
     @property
     def destination(self):
@@ -230,27 +237,26 @@ class NatBinding:
     def _begin(self, now, change, signed=None):
         # signed: the integrity variant to use; None as long as the server did not ask for it
         # (STUN-30).
-        self._tid = stun.transaction_id(self._random(16), self._cookie)
+        tid = stun.transaction_id(self._random(16), self._cookie)
         username = self._username if self._send_username or signed else ""
         hmac = self._hmac if signed else None
-        self._packet = stun.binding_request(
-            self._tid, username, True, change, None, hmac, signed or stun.PADDED
+        packet = stun.binding_request(
+            tid, username, True, change, None, hmac, signed or stun.PADDED
         )
-        if len(self._packet) > 200 and self.failures == 0:
-            self._log("W", "binding", "request-long bytes={}".format(len(self._packet)))
+        if len(packet) > 200 and self.failures == 0:
+            self._log("W", "binding", "request-long bytes={}".format(len(packet)))
         if signed is None:
             self._resends = 0
         self._signed = signed
         self._change = change
-        self._started = now
-        self._sent = 0
+        self._transaction = Transaction(tid, packet, now)
         self._deadline = now
         self.state = ASKING
         if not change:
             self._sent_at = now
 
     def _wait(self, now, delay):
-        self._tid = self._packet = None
+        self._transaction = None
         self.state = WAITING
         self._deadline = now + delay
 
@@ -258,12 +264,17 @@ class NatBinding:
         # Socket, port and what is reported stay as they are: the last answer still stands
         # (STUN-45).
         self.failure = reason
+        if not self.failures:
+            self._note(now, "failed", reason)
         self.failures += 1
         self.counts["failures"] += 1
         if self.mapped is None:
             self._changed()
         if delay is None:
-            delay = max(self.period * 1000, _RETRY_MIN)
+            # The sends of this transaction have kept the binding; an ACS can still ring. Patience
+            # grows as far as the binding is known to hold without them.
+            delay = max(self.bounds[0] * 1000, _RETRY_MIN)
+            delay = max(delay, min(delay << min(self.failures, 8) - 1, self.period * 900))
             delay += delay * self._random(1)[0] // 2550
         self._log(
             "W",
@@ -274,7 +285,7 @@ class NatBinding:
 
     def datagram(self, buf, size, now):
         """Take `buf[:size]`; return True when it was the answer to the outstanding request."""
-        if self.state != ASKING or not stun.answers(buf, size, self._tid):
+        if self.state != ASKING or not stun.answers(buf, size, self._transaction.tid):
             self.counts["dropped"] += 1
             return False
         try:
@@ -302,10 +313,12 @@ class NatBinding:
         return False
 
     def _success(self, address, now):
-        if self._signed and not stun.is_ambiguous(self._packet):
+        if self._signed and not stun.is_ambiguous(self._transaction.packet):
             self._variant = self._signed
         self.answered = now
-        self.round_trip = now - self._started
+        self.round_trips.append(now - self._transaction.started)
+        if len(self.round_trips) > _HISTORY:
+            self.round_trips.pop(0)
         recovered = self.failures
         self.failure, self.failures = "", 0
         if self._change:
@@ -313,7 +326,9 @@ class NatBinding:
         if address != self.mapped:
             was, self.mapped = self.mapped, address
             self._announce = True
+            self.lifetime = None  # it was found for another binding
             self.counts["changes"] += 1
+            self._note(now, "changed" if was else "bound", address)
             self._log(
                 "I",
                 "binding",
@@ -336,6 +351,7 @@ class NatBinding:
         else:
             self._announced = 0
             if recovered:
+                self._note(now, "answered", recovered)
                 self._log("I", "binding", "answered after_failures={}".format(recovered))
         if self._change:
             self._log("I", "binding", "announced mapped={}:{}".format(*self.mapped))
@@ -364,7 +380,7 @@ class NatBinding:
             self.failure = "the STUN server refuses our attributes (420)"
             self.failures += 1
             self.state = GIVEN_UP
-            self._tid = self._deadline = None
+            self._transaction = self._deadline = None
             if self.mapped is None:
                 self._changed()
             return

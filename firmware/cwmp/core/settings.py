@@ -31,6 +31,8 @@ SETTINGS = (
     ("acs", "url", "url", "", 256, False, "http or https; empty: no ACS, no session"),
     ("acs", "username", "str", "", 256, False, "the CPE's name towards the ACS"),
     ("acs", "password", "str", "", 256, True, "its password"),
+    ("acs", "ca", "str", "", 256, False, "file of the CA (PEM or DER) that https is checked with"),
+    ("acs", "tls_verify", "bool", True, None, False, "false: anybody can pose as the ACS"),
     ("acs", "allow_basic", "bool", False, None, False, "answer a Basic challenge without TLS"),
     (
         "acs",
@@ -92,6 +94,7 @@ SETTINGS = (
         False,
         "phase; year below 1000: any",
     ),
+    ("time", "ntp_server", "str", "", 256, False, "host or host:port; empty: none is asked"),
     ("network", "local_ip", "ipv4", "", None, False, "empty: find out"),
     ("log", "level", "one", "I", ("D", "I", "W", "E"), False, "least important line printed"),
     (
@@ -113,6 +116,15 @@ SETTINGS = (
         False,
         "least time between two flash writes",
     ),
+    (
+        "limits",
+        "memory",
+        "one",
+        "auto",
+        ("auto", "keep", "save"),
+        False,
+        "save: load what sessions need when they come; auto: on small boards",
+    ),
     ("limits", "datagram_bytes", "int", 1472, (512, 1472), False, "longest datagram looked at"),
 )
 
@@ -122,6 +134,12 @@ NETWORKS = {
     "wlan": (
         ("network", "ssid", "str", "", 32, False, "Wi-Fi to join"),
         ("network", "password", "str", "", 64, True, "its password"),
+        ("network", "power_save", "bool", False, None, False, "true: rings may come much later"),
+    ),
+    "lan": (),
+    "ppp": (
+        ("network", "ppp_username", "str", "", 64, False, "PAP; empty: none is asked for"),
+        ("network", "ppp_password", "str", "", 64, True, "its password"),
     ),
 }
 

@@ -2,13 +2,19 @@
 way.
 """
 
+import json
 import os
 import time
 
+import machine
+
 # MicroPython counts from 2000 on ESP32 and from 1970 on the unix port: asked of the clock itself
 # (B19).
-_EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0
+EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0
 _CLOCK_SET = 1704067200  # 2024-01-01: before it the clock was never set
+_BOARD = "board.json"
+_MARK = b"cwmp"  # before the boot counter: this memory holds anything after power-up
+_AT_PROMPT = 3600  # s: so long may a board stand at its prompt before the watchdog takes it back
 
 
 class Port:
@@ -17,6 +23,26 @@ class Port:
     name = "?"
     network = "host"  # the driver: names its rows in `core.settings.NETWORKS`
     folder = "state"  # where records are kept, from the root of the flash
+    watchdog_s = 60  # getaddrinfo and a TLS handshake may take a good part of it
+    tasks = ()  # (name, task) that must not end
+
+    def __init__(self):
+        self.board = {}  # what board.json says
+        self._watchdog = None
+
+    def read_board(self):
+        """Read what `flash.py` says of this board; without it the port's defaults stay.
+        ValueError.
+        """
+        try:
+            with open(_BOARD) as file:
+                self.board = json.load(file)
+            self.name = self.board["name"]
+            self.network = self.board["network"]["driver"]
+        except OSError:
+            pass
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(_BOARD + " is damaged")
 
     def unique_id(self):
         """Return a short text that differs from board to board for life (serial number)."""
@@ -28,11 +54,25 @@ class Port:
 
     def unix_time(self):
         """Return Unix seconds, None when the clock was never set."""
-        seconds = int(time.time()) + _EPOCH
+        seconds = int(time.time()) + EPOCH
         return seconds if seconds >= _CLOCK_SET else None
 
-    async def start_network(self, site, log):
-        """Bring the network up as `site["network"]` says; returns when an address is there."""
+    def set_unix_time(self, seconds):
+        """Set the clock to whole Unix seconds."""
+
+    def counters(self, store):
+        """Return what keeps small records that change often; `store` where flash is all there
+        is.
+        """
+        return store
+
+    async def start_network(self, site, log, changed):
+        """Bring the network up as `site["network"]` says; returns when an address is there.
+        `changed()` is called when it was lost and is back.
+        """
+
+    def silent(self, ms):
+        """Nobody has answered for so long, though somebody was asked (B22); 0: all is well."""
 
     def local_ip(self, address):
         """Return the local IPv4 address (text) used towards `address` (of getaddrinfo), "" when
@@ -40,8 +80,37 @@ class Port:
         """
         raise OSError("no network")
 
+    # What outlives a reset, but not the power
+
+    def failed_boots(self):
+        """Return how many boots in a row did not come to be good."""
+        kept = machine.RTC().memory() if hasattr(machine, "RTC") else b""
+        return kept[4] if len(kept) == 5 and kept[:4] == _MARK else 0
+
+    def set_failed_boots(self, count):
+        """Keep that number, where there is memory for it."""
+        if hasattr(machine, "RTC"):
+            machine.RTC().memory(_MARK + bytes((min(count, 255),)))
+
+    def watchdog(self, seconds):
+        """Start the watchdog, or give it another time, and return the function that feeds it;
+        None: there is none. It can never be stopped.
+        """
+        if hasattr(machine, "WDT"):
+            self._watchdog = machine.WDT(timeout=seconds * 1000)
+            return self._watchdog.feed
+
     def prompt_after_exit(self):
         """Make sure that the MicroPython prompt comes when the program ends."""
+
+    def leave(self):
+        """The prompt comes now: whatever must not run on is taken down. Returns seconds until the
+        watchdog resets the board, 0: never.
+        """
+        if self._watchdog is None:
+            return 0
+        self.watchdog(_AT_PROMPT)
+        return _AT_PROMPT
 
     def reset(self):
         """Restart the board. Does not return."""

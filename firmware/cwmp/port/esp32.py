@@ -1,15 +1,13 @@
-"""ESP32-class boards: Wi-Fi as a station. Reconnecting is the chip's own business."""
+"""ESP32-class boards: the network driver that board.json names, NVS, the clock."""
 
-import asyncio
+import time
 from binascii import hexlify
 
+import esp32
 import machine
-import network
 
-from .base import Port
-
-_POLL_MS = 200
-_PATIENCE = 50  # polls until the log says once more that there is no link
+from .base import EPOCH, Port
+from .nvs import Records
 
 
 class Esp32Port(Port):
@@ -18,27 +16,52 @@ class Esp32Port(Port):
     folder = "/state"
 
     def __init__(self):
-        self._link = None
+        super().__init__()
+        self._link = self._keeper = None
 
     def unique_id(self):
         return hexlify(machine.unique_id()).decode().upper()
 
-    async def start_network(self, site, log):
-        link = self._link = network.WLAN(network.STA_IF)
-        link.active(True)
-        if hasattr(network.WLAN, "PM_NONE"):
-            # With power save a datagram may wait for hundreds of milliseconds in the access point.
-            link.config(pm=network.WLAN.PM_NONE)
-        link.connect(site["network"]["ssid"], site["network"]["password"])
-        polls = 0
-        while not link.isconnected():
-            if polls % _PATIENCE == 0:
-                log("I", "net", "connecting status={}".format(link.status()))
-            polls += 1
-            await asyncio.sleep_ms(_POLL_MS)
+    def set_unix_time(self, seconds):
+        t = time.gmtime(seconds - EPOCH)
+        machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
+
+    def counters(self, store):
+        return Records(esp32.NVS("cwmp"), store)
+
+    async def start_network(self, site, log, changed):
+        # Only the driver in use costs memory.
+        if self.network == "lan":
+            from .lan import Link  # noqa: PLC0415
+        elif self.network == "ppp":
+            from .ppp import Link  # noqa: PLC0415
+        else:
+            from .wlan import Link  # noqa: PLC0415
+        from .link import Keeper  # noqa: PLC0415
+
+        self._link = Link(self.board.get("network", {}), site["network"])
+        self._keeper = Keeper(self._link, log, changed)
+        await self._keeper.start()
+
+    def silent(self, ms):
+        self._keeper.silent(ms)
+
+    @property
+    def tasks(self):
+        return (("link", self._keeper.task),) if self._keeper else ()
 
     def local_ip(self, address):
-        return self._link.ifconfig()[0]
+        return self._link.address()
+
+    def leave(self):
+        if self._keeper:
+            self._keeper.stop()
+            self._keeper = None
+        if self._link and self.network == "ppp":  # it does not survive a soft reset (B25)
+            self._link.down()
+        return super().leave()
 
     def reset(self):
+        if self._link:
+            self._link.down()
         machine.reset()

@@ -5,6 +5,7 @@ the chip's reset.
 import os
 import socket
 import sys
+import time
 from binascii import unhexlify
 
 from .base import Port
@@ -12,6 +13,18 @@ from .base import Port
 
 class UnixPort(Port):
     name = "unix"
+    _offset = 0  # s, to the host's clock; None: never set
+
+    def read_board(self):
+        super().read_board()
+        if not self.board.get("clock", True):  # a board without one, as an ESP32 after power-up
+            self._offset = None
+
+    def unix_time(self):
+        return None if self._offset is None else int(time.time()) + self._offset
+
+    def set_unix_time(self, seconds):
+        self._offset = seconds - int(time.time())
 
     def unique_id(self):
         # One folder is one board: its id is drawn at the first boot and kept beside the records.

@@ -7,9 +7,8 @@ import sys
 import time
 
 from .. import VERSION, core
-from .agent import Agent
-from .console import Console
 from .log import Clock, Log
+from .slices import drop
 
 if sys.platform == "esp32":
     from ..port.esp32 import Esp32Port as BoardPort
@@ -17,6 +16,8 @@ else:
     from ..port.unix import UnixPort as BoardPort
 
 SITE = "site.json"
+OLDEST = (1, 23, 0)  # MicroPython before it lacks what TLS and PPP need
+FAILED_BOOTS = 5  # in a row: then comes safe mode
 _RESTART_S = 5
 
 
@@ -28,21 +29,38 @@ def main():
     log = Log(clock)
     agent = site = wrong = None
     try:
+        port.read_board()
         site = _site(port)
     except ValueError as error:
         wrong = error
     _banner(log, port, site)
+    if sys.implementation.version[:3] < OLDEST:
+        text = "MicroPython is too old: this firmware needs {}.{}.{} or newer"
+        log("E", "boot", text.format(*OLDEST))
+        return
     if site is None:
         text = 'config file={} error="{}"; mend it and flash again'
         log("E", "boot", text.format(SITE, wrong))
         return
+    failed = port.failed_boots()
+    port.set_failed_boots(failed + 1)
     try:
         log.set_level(site["log"]["level"])
+        if failed >= FAILED_BOOTS:
+            asyncio.run(_safe_mode(port, log, failed))
+        from .agent import Agent  # noqa: PLC0415 - a boot that fails in it must have been counted
+
         agent = Agent(port, site, clock, log)
         asyncio.run(_run(agent))
     except KeyboardInterrupt:
-        log("I", "boot", "stopped; Ctrl-D starts again")
+        left = port.leave()
+        port.set_failed_boots(0)  # somebody is there
+        text = "stopped; Ctrl-D starts again"
+        if left:
+            text += "; the watchdog restarts the board in {} s".format(left)
+        log("I", "boot", text)
     except OSError as error:
+        port.leave()
         log("E", "boot", 'failed error="{}"'.format(error))
     except Exception as error:
         # A defect of ours must not leave a device that nobody can reach.
@@ -71,11 +89,36 @@ def _banner(log, port, site):
 
 
 async def _run(agent):
-    console = asyncio.create_task(Console(agent).run())
+    from .console import Console  # noqa: PLC0415
+    from .supervisor import Supervisor  # noqa: PLC0415
+
+    beside = [Console(agent).run(), Supervisor(agent).run()]
+    server = agent.site["time"]["ntp_server"]
+    if server:
+        from .clock import keep  # noqa: PLC0415
+
+        beside.append(keep(agent, server))
+    if "led" in agent.port.board.get("pins", ()):
+        from .led import of_agent, show  # noqa: PLC0415
+
+        beside.append(show(agent.port.board["pins"], of_agent, agent))
+    beside = [asyncio.create_task(one) for one in beside]
     try:
         await agent.run()
     finally:
-        console.cancel()
+        for task in beside:
+            task.cancel()
+
+
+async def _safe_mode(port, log, failed):
+    from .safe_mode import SafeMode  # noqa: PLC0415
+
+    mode = SafeMode(port, log, failed)
+    if "led" in port.board.get("pins", ()):
+        from .led import of_safe_mode, show  # noqa: PLC0415
+
+        asyncio.create_task(show(port.board["pins"], of_safe_mode, mode))
+    await mode.run()
 
 
 def _site(port):
@@ -91,8 +134,7 @@ def _site(port):
     except MemoryError:
         raise ValueError("it does not fit into memory")
     finally:
-        del sys.modules["cwmp.core.settings"]
-        delattr(core, "settings")
+        drop(core, "settings")
     if not site["device"]["serial_number"]:
         site["device"]["serial_number"] = port.unique_id()
     return site

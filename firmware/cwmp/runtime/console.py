@@ -10,11 +10,14 @@ _LINE = 300  # characters of a command
 
 
 class Console:
-    """Reads commands for `agent`, with echo and backspace as people expect them."""
+    """Reads commands for `agent` and its `log`, with echo and backspace as people expect them.
 
-    def __init__(self, agent):
+    execute(agent, line) runs one; without it those of `runtime.commands` are loaded.
+    """
+
+    def __init__(self, agent, execute=None):
         self._agent = agent
-        self._execute = None
+        self._execute = execute
 
     async def run(self):
         line = ""
@@ -43,10 +46,9 @@ class Console:
             self._agent.log.typed = line
 
     def _run(self, line):
-        if self._execute is None:
-            # Ten KB that a device in the field never needs: a slice that is loaded when somebody
-            # types.
+        execute = self._execute
+        if execute is None:
+            # A slice that a device in the field never needs, and that may be dropped again.
             from .commands import execute  # noqa: PLC0415
 
-            self._execute = execute
-        self._execute(self._agent, line)
+        execute(self._agent, line)

@@ -34,7 +34,7 @@ class Resolver:
         raise OSError(-2, "no IPv4 address for " + host)
 
     def forget(self, host):
-        """Resolve `host` anew next time: connecting to it failed, or the link came up again."""
+        """Resolve `host` anew next time: connecting to it failed. None: all, the link is back."""
         for key in list(self._known):
-            if key[0] == host:
+            if host is None or key[0] == host:
                 del self._known[key]

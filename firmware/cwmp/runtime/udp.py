@@ -3,6 +3,7 @@ it (STUN-23, STUN-24).
 """
 
 import errno
+import select
 import socket
 import time
 from asyncio import sleep_ms
@@ -30,6 +31,7 @@ class PrimaryPort:
         self._rest = (100 - share) * 1000 // share  # thousandths of the time used
         self._size = size + 1
         self.unknown = 0  # datagrams that are neither
+        self.turns = 0  # of the reader
         self.port = port
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -52,12 +54,19 @@ class PrimaryPort:
     def close(self):
         self._socket.close()
 
+    def waiting(self):
+        """Whether a datagram lies there unread."""
+        poller = select.poll()
+        poller.register(self._socket, select.POLLIN)
+        return bool(poller.poll(0))
+
     async def run(self):
         """Read for ever. The only reader of this socket."""
         sock = self._socket
         used = 0  # microseconds that requests took since the socket was last found empty
         while True:
             await readable(sock)
+            self.turns += 1
             try:
                 for _ in range(_BURST):
                     # Not readinto: it goes on to the next datagram as long as there is room.

@@ -1,0 +1,197 @@
+"""Short names for the firmware's own identifiers: on a board a name takes RAM for as long as it runs.
+
+MicroPython keeps every name that is not in its ROM once, for ever: a thousand of ours are 20 KB of
+an ESP32's 165 KB, and unloading a module does not give them back. So a compiled module gets, in
+place of each name that is the firmware's own, one that MicroPython's ROM has anyway. The program
+is the same; `python -m host_tools names` reads a traceback back into the names of the sources.
+"""
+
+import ast
+import keyword
+import sys
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import typer
+
+from host_tools.errors import Failed
+
+ROM_NAMES = Path(__file__).with_name("rom_names.txt")
+# What others call by name: main.py, the mpremote user's `import cwmp`, the bench's scripts.
+PUBLIC = frozenset({"main", "cwmp"})
+_LONGEST = 10  # of a name taken from ROM: in the .mpy it takes its length
+
+
+def rom_names() -> list[str]:
+    """Names in the ROM of an official image."""
+    lines = ROM_NAMES.read_text().splitlines()
+    return " ".join(line for line in lines if not line.startswith("#")).split()
+
+
+class _Names(ast.NodeVisitor):
+    """`own`: defined by these sources; `foreign`: must stay; `used`: any that occurs."""
+
+    def __init__(self) -> None:
+        self.own: set[str] = set()
+        self.foreign: set[str] = set()
+        self.used: set[str] = set()
+        self._modules: set[str] = set()
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self.foreign.update(alias.name.split("."))
+            self._modules.add((alias.asname or alias.name).partition(".")[0])
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        self.foreign.update((node.module or "").split("."))
+        for alias in node.names:
+            if node.level == 0:
+                self.foreign.add(alias.name)
+            self.used.add(alias.name)
+            if alias.asname:
+                self.own.add(alias.asname)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self.used.add(node.id)
+        if not isinstance(node.ctx, ast.Load):
+            self.own.add(node.id)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        self.used.add(node.attr)
+        if not isinstance(node.ctx, ast.Load):
+            self.own.add(node.attr)
+        if isinstance(node.value, ast.Name) and node.value.id in self._modules:
+            self.foreign.add(node.attr)
+        self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> None:
+        self.own.add(node.arg)
+
+    def visit_keyword(self, node: ast.keyword) -> None:
+        self.used.add(node.arg or "")
+        self.generic_visit(node)
+
+    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        self.own.add(node.name)
+        self.generic_visit(node)
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _definition
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        # A text may be data, an attribute's name or both: it stays what it is.
+        if isinstance(node.value, str):
+            self.foreign.add(node.value)
+        elif isinstance(node.value, bytes):
+            self.foreign.add(node.value.decode("latin-1"))
+
+
+def short_names(sources: Mapping[str, str]) -> dict[str, str]:
+    """Return {own name: name to use} for sources by path; the same for the same sources.
+
+    A name keeps its short form when others come or go, nearly always: what did not change need
+    not be flashed again.
+    """
+    names = _Names()
+    for text in sources.values():
+        names.visit(ast.parse(text))
+    modules = {part for path in sources for part in Path(path).with_suffix("").parts}
+    rom = rom_names()
+    keep = names.foreign | modules | PUBLIC | set(rom)
+    own = sorted(name for name in names.own - keep if not name.startswith("__") and len(name) > 2)
+    taken = names.own | names.used | names.foreign | modules
+    free = [
+        name
+        for name in rom
+        if name not in taken and len(name) <= _LONGEST and not keyword.iskeyword(name)
+    ]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    made = (a + b + c for a in letters for b in letters for c in ("", *letters))
+    reserve = (name for name in made if name not in taken and name not in rom)
+    while len(free) < len(own):
+        free.append(next(reserve))
+    result = {}
+    left: list[str | None] = list(free)
+    for name in own:
+        at = zlib.crc32(name.encode()) % len(left)
+        while left[at] is None:
+            at = (at + 1) % len(left)
+        chosen, left[at] = left[at], None
+        assert chosen is not None
+        result[name] = chosen
+    return result
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value = value << 7 | byte & 0x7F
+        if not byte & 0x80:
+            return value, at
+
+
+def _encoded(value: int) -> bytes:
+    out = [value & 0x7F]
+    while value := value >> 7:
+        out.append(0x80 | value & 0x7F)
+    return bytes(reversed(out))
+
+
+def renamed(mpy: bytes, names: Mapping[str, str]) -> bytes:
+    """Return a compiled module (.mpy version 6) with its table of names changed by `names`.
+
+    Code refers to the table by index, so nothing else changes. `Failed` for another version.
+    """
+    if mpy[:2] != b"M\x06" or mpy[2] & 0x40:
+        raise Failed("mpy-cross wrote a .mpy of a version whose names are not known here")
+    count, at = _number(mpy, 4)
+    objects, at = _number(mpy, at)
+    table = bytearray(mpy[:4] + _encoded(count) + _encoded(objects))
+    for _ in range(count):
+        start = at
+        size, at = _number(mpy, at)
+        if not size & 1:  # odd: a name that every MicroPython has, by its number
+            text = mpy[at : at + (size >> 1)].decode()
+            at += (size >> 1) + 1
+            if text in names:
+                new = names[text].encode()
+                table += _encoded(len(new) << 1) + new + b"\0"
+                continue
+        table += mpy[start:at]
+    return bytes(table) + mpy[at:]
+
+
+def read_back(text: str, names: Mapping[str, str]) -> str:
+    """Put the names of the sources into the lines of a traceback."""
+    back = {short: name for name, short in names.items()}
+    lines = []
+    for line in text.splitlines(keepends=True):
+        head, found, name = line.rpartition(", in ")
+        word = name.strip()
+        if found and word in back:
+            line = head + found + name.replace(word, back[word])
+        lines.append(line)
+    return "".join(lines)
+
+
+def firmware_sources(firmware: Path) -> dict[str, str]:
+    """The package's sources by path below `firmware`."""
+    paths: Iterable[Path] = sorted((firmware / "cwmp").rglob("*.py"))
+    return {path.relative_to(firmware).as_posix(): path.read_text() for path in paths}
+
+
+def command() -> None:
+    """Read a device's log or traceback from standard input and put the sources' names into it.
+
+    Example: python -m host_tools names < out/unix/serial.log
+    """
+    from host_tools.image import FIRMWARE
+
+    sys.stdout.write(read_back(sys.stdin.read(), short_names(firmware_sources(FIRMWARE))))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("names")(command)

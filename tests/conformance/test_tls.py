@@ -1,0 +1,94 @@
+"""TLS to the ACS: verified with the site's CA, or refused with a clear line (B17, B23)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conformance.certificates import NAME, Certificates
+from tests.conformance.rig import MakeRig, Rig
+
+pytestmark = pytest.mark.capability("files", "loopback")  # the certificate is for localhost
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+async def over_tls(
+    make_rig: MakeRig,
+    certificates: Certificates,
+    ca: str | None = "ca.pem",
+    host: str = NAME,
+    expired: bool = False,
+    **acs: Any,
+) -> Rig:
+    """A rig whose ACS has https; the CPE knows it as localhost."""
+    context = certificates.server("acs", host, expired)
+    rig = await make_rig(acs={"tls": context})
+    section = {**rig.site["acs"], "url": rig.acs.url.replace(rig.host, NAME), **acs}
+    if ca:
+        section["ca"] = str(certificates.folder / ca)
+    rig.site = {**rig.site, "acs": section}
+    rig.board.configure(rig.site)
+    return rig
+
+
+async def refused(rig: Rig, reason: str) -> None:
+    await rig.start()
+    await rig.board.seen(rf'^W \d+ session: failed reason="[^"]*{reason}')
+    assert rig.acs.cpes == {}
+
+
+async def test_a_session_over_tls_with_the_ca_of_the_site(make_rig, certificates):
+    rig = await over_tls(make_rig, certificates)
+    await rig.ready()
+    session = await rig.wake()
+    assert session.ok
+    assert "NOT VERIFIED" not in rig.board.said()
+
+
+async def test_the_ca_lies_on_the_flash_as_der(make_rig, certificates):
+    rig = await over_tls(make_rig, certificates)
+    assert rig.board.target.read_file("acs_ca.der")[:1] == b"\x30"
+    assert json.loads(rig.board.target.read_file("site.json"))["acs"]["ca"] == "acs_ca.der"
+
+
+async def test_b17_a_certificate_of_another_ca_is_refused(make_rig, certificates):
+    rig = await over_tls(make_rig, certificates, ca="other.pem")
+    await refused(rig, "tls .*not correctly signed by the trusted CA")
+
+
+async def test_b17_a_certificate_for_another_name_is_refused(make_rig, certificates):
+    rig = await over_tls(make_rig, certificates, host="acs.example.net")
+    await refused(rig, "tls .*does not match with the expected CN")
+
+
+async def test_b17_an_expired_certificate_is_refused(make_rig, certificates):
+    rig = await over_tls(make_rig, certificates, expired=True)
+    await refused(rig, "tls .*validity has expired")
+
+
+async def test_b17_without_a_ca_nothing_is_trusted(make_rig, certificates):
+    rig = await over_tls(make_rig, certificates, ca=None)
+    await refused(rig, "tls no CA to check the ACS with: set acs.ca")
+
+
+async def test_b17_not_verifying_is_a_switch_that_the_log_shouts_about(make_rig, certificates):
+    rig = await over_tls(make_rig, certificates, ca=None, tls_verify=False)
+    await rig.ready()
+    assert "TLS NOT VERIFIED: anybody can pose as the ACS" in rig.board.said()
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificate"], ids=["empty", "text"])
+async def test_a_damaged_ca_on_the_flash_is_named(make_rig, certificates, content):
+    rig = await over_tls(make_rig, certificates)
+    rig.board.target.write_file("acs_ca.der", content)
+    await refused(rig, "tls no certificate in acs_ca.der")
+
+
+async def test_a_ca_missing_on_the_flash_is_named(make_rig, certificates):
+    rig = await over_tls(make_rig, certificates)
+    rig.board.target.write_file("acs_ca.der", None)
+    await refused(rig, "tls cannot read the CA in acs_ca.der")

@@ -1,0 +1,29 @@
+"""When a network link that looks well is not trusted any more (B22)."""
+
+from cwmp.port.link import Distrust
+
+MINUTE = 60000
+
+
+def restarts(silences):
+    """Return those of the given silences (ms) at which the link was restarted."""
+    distrust = Distrust()
+    return [ms for ms in silences if distrust.silent(ms)]
+
+
+def test_b22_five_minutes_without_any_answer_restart_the_link():
+    assert restarts([0, MINUTE, 5 * MINUTE - 1]) == []
+    assert restarts([0, MINUTE, 5 * MINUTE]) == [5 * MINUTE]
+
+
+def test_b22_a_server_that_is_gone_costs_ever_fewer_restarts():
+    day = range(0, 24 * 60 * MINUTE, MINUTE)
+    found = [ms // MINUTE for ms in restarts(day)]
+    assert found[:6] == [5, 15, 35, 75, 155, 235]
+    gaps = [later - earlier for earlier, later in zip(found, found[1:])]
+    assert max(gaps) == 80
+
+
+def test_b22_an_answer_forgives_everything():
+    silences = [5 * MINUTE, 15 * MINUTE, 0, 4 * MINUTE, 5 * MINUTE]
+    assert restarts(silences) == [5 * MINUTE, 15 * MINUTE, 5 * MINUTE]
