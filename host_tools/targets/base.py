@@ -11,14 +11,27 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from host_tools.errors import Failed, UserError
 
 # reset: restart from the host; power_cut: take the power away mid-write; network: reaches the
-# host's loopback or lab; netns: may live in a network namespace of its own; filesystem: the host
-# can read and write the flash directly; detached: lives on after the command that started it.
+# host's loopback or lab; netns: may live in a network namespace of its own; files: the host can
+# read and write single files while the board is stopped or its power is off; filesystem: the flash
+# is a folder of the host, to be changed while the board runs; detached: lives on after the command
+# that started it; esptool: has a ROM that esptool talks to; link: the network can be taken away.
 CAPABILITIES = frozenset(
-    {"reset", "power_cut", "network", "netns", "filesystem", "detached", "esptool"}
+    {
+        "reset",
+        "power_cut",
+        "network",
+        "netns",
+        "files",
+        "filesystem",
+        "detached",
+        "esptool",
+        "link",
+    }
 )
 
 
@@ -27,6 +40,8 @@ class Target(ABC):
 
     kind = ""
     capabilities: frozenset[str] = frozenset()
+    pace = 1.0  # how many times longer than on the unix target to wait for anything
+    host_address = "127.0.0.1"  # where the board finds what this machine serves
 
     def __init__(self, state: Path) -> None:
         self.state = state.resolve()
@@ -55,6 +70,30 @@ class Target(ABC):
     def stop(self) -> None:
         """Power down and give the serial port back. Stopping twice is fine."""
 
+    @property
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether `start` was called and `stop` was not."""
+
+    @property
+    def address(self) -> str:
+        """The board's own IPv4 address, which this machine reaches it by."""
+        return "127.0.0.1"
+
+    def read_file(self, path: str) -> bytes:
+        """Read one file from the flash (capability `files`); FileNotFoundError when there is
+        none.
+        """
+        return self.refuse("files")
+
+    def write_file(self, path: str, content: bytes | None) -> None:
+        """Write one file; None removes it. A target that has to stop the program for it does."""
+        self.refuse("files")
+
+    def list_files(self, folder: str) -> list[str]:
+        """Names of the files in a folder of the flash, none when there is no such folder."""
+        return self.refuse("files")
+
     def reset(self) -> None:
         """Restart at once, as the EN pin does; the serial URL stays."""
         self.refuse("reset")
@@ -63,7 +102,7 @@ class Target(ABC):
         """Take the power away and give it back; `before_power` is called while it is off."""
         self.refuse("power_cut")
 
-    def refuse(self, capability: str) -> None:
+    def refuse(self, capability: str) -> NoReturn:
         raise UserError(f"the {self.kind} target cannot do this (no {capability!r})")
 
     def log_position(self) -> int:
@@ -93,13 +132,13 @@ class Target(ABC):
                 raise Failed("\n  ".join([f"{why}; it said last:", *(last or ["(nothing)"])]))
             time.sleep(0.01)
 
-    def said(self, since: int = 0) -> str:
-        """What the board said from position `since` of the log on, without the host's times."""
+    def said(self, since: int = 0, until: int | None = None) -> str:
+        """What the board said between two positions of the log, without the host's times."""
         if not self.log_path.exists():
             return ""
         with self.log_path.open("rb") as file:
             file.seek(since)
-            text = file.read().decode("ascii", "replace")
+            text = file.read(-1 if until is None else until - since).decode("ascii", "replace")
         return re.sub(r"(?m)^\d{4}-\d\d-\d\dT[\d:.]+ ", "", text)
 
 

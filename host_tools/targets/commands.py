@@ -8,7 +8,7 @@ import typer
 from host_tools import boards
 from host_tools.errors import UserError
 from host_tools.flashing import DEFAULT_STATE, target_for
-from host_tools.targets.unix import UnixTarget, running_boards
+from host_tools.targets.pumped import PumpedTarget, running_boards
 
 BoardName = Annotated[str, typer.Argument(help="A name under boards/.")]
 StateFolder = Annotated[
@@ -23,10 +23,10 @@ app = typer.Typer(
 )
 
 
-def chosen(name: str, state: Path | None) -> UnixTarget:
+def chosen(name: str, state: Path | None) -> PumpedTarget:
     board = boards.load(name)
     target = target_for(board, state or DEFAULT_STATE / name)
-    if not isinstance(target, UnixTarget):
+    if not isinstance(target, PumpedTarget):
         raise UserError(f"board {name} is not one that this machine runs")
     return target
 
@@ -86,7 +86,8 @@ def list_boards() -> None:
 def line(one: dict[str, Any]) -> str:
     power = "on" if one["power"] else "off"
     space = f" netns={one['netns']}" if one["netns"] else ""
-    return f"unix {one['port']} power={power} boots={one['boots']}{space} state={one['state']}"
+    details = f"power={power} boots={one['boots']}{space} state={one['state']}"
+    return f"{one['kind']} {one['port']} {details}"
 
 
 def register(root: typer.Typer) -> None:

@@ -1,15 +1,6 @@
-"""The process that keeps a unix-port board alive: one serial port over any number of boots.
-
-The interpreter runs on a PTY of its own, the user holds another one; this process pumps bytes
-between the two, writes the log and starts the interpreter again when it ends. It needs only the
-standard library, so that a board is up in some ten milliseconds. The state folder holds:
-
-    flash/       the board's file system, the interpreter's working directory
-    serial.log   every line of output with the host's time
-    board.json   port, pid, number of boots: what `status` answers
-    control      the socket that takes one command and answers one line of JSON
-    lock         held while a pump serves this folder
-    rtc          the memory of the RTC: outlives a reset, but not the power
+"""The pump of a unix-port board: the interpreter runs on a PTY of its own, and is started again
+when it ends. `flash/` in the state folder is the board's file system, the interpreter's working
+directory; `rtc` beside it is the memory of the RTC, which outlives a reset, but not the power.
 
 How the interpreter ends decides what comes next: status 0 is a soft reset (Ctrl-D), 3 a reset of
 the chip, anything else a crash, after which the chip resets too. Ctrl-C that ends the interpreter
@@ -20,74 +11,43 @@ import argparse
 import array
 import contextlib
 import fcntl
-import json
 import os
 import pty
 import re
 import select
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import termios
 import time
-from pathlib import Path
 from typing import Any
 
-from host_tools.targets import unix_boot
+from host_tools.targets import pump, unix_boot
+from host_tools.targets.pump import KEYS, Pump, Wait
 from host_tools.targets.unix_watchdog import Watchdog
-from host_tools.targets.unix_wires import (
-    SerialLog,
-    Visitors,
-    control_address,
-    set_board_side,
-    set_user_side,
-)
+from host_tools.targets.unix_wires import set_board_side
 
 RESET_STATUS = 3
-CRASH_DELAY = 0.3  # about what a board's ROM takes; a crash loop does not eat the host
 CTRL_C_TIME = 2.0  # an interpreter that ends so soon after Ctrl-C was ended by it
-BACKLOG = 256 * 1024  # bytes a slow reader may lag behind before the oldest are dropped
-NO_FLUSH = 0.3  # seconds after which a visitor who has not flushed the port will not do so
-KEYS = 4096  # bytes typed that are kept for a program that does not read them now
 UNREAD = 2048  # bytes given to a program that does not read: a full tty would keep Ctrl-C out
-_FLUSHED = 1  # TIOCPKT_FLUSHREAD
 
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY_PROMPT = b"\r\n>>> "
 
 
-class Pump:
-    """One board: the user's port, the interpreter of the moment, the log, the control socket."""
+class UnixPump(Pump):
+    """A board whose chip is a process."""
+
+    kind = "unix"
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
-        self.state = Path(options.state).resolve()
+        super().__init__(options)
         self.flash = self.state / "flash"
         self.flash.mkdir(parents=True, exist_ok=True)
-        self.lock = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self.log = SerialLog(self.state / "serial.log")
-        self.user, self.user_slave = pty.openpty()
-        set_user_side(self.user_slave)
-        fcntl.ioctl(self.user, termios.TIOCPKT, struct.pack("i", 1))  # tells when the user flushes
-        os.set_blocking(self.user, False)
-        self.port = os.ttyname(self.user_slave)
-        self.visitors = Visitors(self.port)
-        with control_address(self.state) as address:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(address)
-            self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.control.bind(address)
-        self.control.listen(8)
         self.watchdog = Watchdog()
         self.forget_rtc()  # there was no power
         self.child: subprocess.Popen[bytes] | None = None
         self.board = self.board_slave = self.end = -1
-        self.boots = 0
-        self.stopping = False
-        self.boot_at: float | None = None
         self.boot_main = True
         # A soft reset in the raw REPL goes back there; output is held until it has arrived.
         self.to_raw = False
@@ -96,16 +56,17 @@ class Pump:
         self.tail = b""
         self.last_byte = b""
         self.ctrl_c_at = -CTRL_C_TIME
-        self.to_board = bytearray()
-        self.to_user = bytearray()
-        self.dropped = 0
-        self.deliver_at = 0.0
 
     # --- power
 
-    def boot(self, main: bool = True) -> None:
-        """Start the interpreter; `main=False` stops at the prompt, after boot.py."""
-        script = unix_boot.script(self.flash, main)
+    @property
+    def running(self) -> bool:
+        return self.child is not None
+
+    def power_up(self) -> None:
+        """Start the interpreter; without `boot_main` it stops at the prompt, after boot.py."""
+        script = unix_boot.script(self.flash, self.boot_main)
+        self.boot_main = True
         command = [self.options.interpreter, "-X", f"heapsize={self.options.heap}"]
         if self.options.netns:
             command = ["ip", "netns", "exec", self.options.netns, *command]
@@ -133,22 +94,24 @@ class Pump:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         self.end = os.pidfd_open(self.child.pid)  # readable once the interpreter has gone
-        self.boot_at = None
-        self.boots += 1
         self.ready = self.raw_repl = False
         self.tail = b""
-        self.log.note(f"power on, boot {self.boots}")
-        self.save_status()
+
+    def power_down(self) -> None:
+        assert self.child is not None
+        self.child.kill()
+        self.bury()
 
     def cut(self, reason: str) -> None:
-        """Take the power away: nothing on the board gets a chance to tidy up."""
-        self.boot_at = None
         self.to_raw = False
-        self.to_board.clear()
-        if self.child is not None:
-            self.child.kill()
-            self.bury()
-            self.log.note(reason)
+        self.boot_main = True
+        super().cut(reason)
+
+    def obey(self, word: str) -> dict[str, Any]:
+        answer = super().obey(word)
+        if word == "power-off":
+            self.forget_rtc()
+        return answer
 
     def forget_rtc(self) -> None:
         (self.state / "rtc").unlink(missing_ok=True)
@@ -173,43 +136,29 @@ class Pump:
         recent = time.monotonic() - self.ctrl_c_at < CTRL_C_TIME
         if status == 0:
             self.log.note("soft reset")
-            self.say(b"MPY: soft reboot\r\n")
+            self.user.say(b"MPY: soft reboot\r\n")
             self.to_raw = self.raw_repl
-            self.start_again(0.0, main=not self.raw_repl)
+            self.boot_main = not self.raw_repl
+            self.boot_in(0.0)
         elif status == RESET_STATUS:
             self.log.note("chip reset")
-            self.start_again(0.0)
+            self.boot_in(0.0)
         elif recent and status in (1, -signal.SIGINT):
             self.log.note("ended by Ctrl-C, to the prompt")
-            self.start_again(0.0, main=False)
+            self.boot_main = False
+            self.boot_in(0.0)
         else:
             reason = f"signal {-status}" if status < 0 else f"status {status}"
-            self.log.note(f"crash, {reason}, reset")
-            self.say(f"\r\nboard: crash, {reason}, reset\r\n".encode())
-            self.start_again(CRASH_DELAY)
+            self.crashed(reason)
 
     def bitten(self) -> None:
         """The watchdog was not fed in time."""
-        assert self.child is not None
-        self.child.kill()
-        self.bury()
+        self.power_down()
         self.log.note("watchdog, reset")
-        self.say(b"\r\nboard: watchdog, reset\r\n")
-        self.start_again(CRASH_DELAY)
-
-    def start_again(self, delay: float, main: bool = True) -> None:
-        self.boot_main = main
-        self.boot_at = time.monotonic() + delay
+        self.user.say(b"\r\nboard: watchdog, reset\r\n")
+        self.boot_in(pump.CRASH_DELAY)
 
     # --- bytes
-
-    def say(self, data: bytes) -> None:
-        """Send to the user, and drop the oldest when too much waits to be read."""
-        self.to_user += data
-        if len(self.to_user) > BACKLOG:
-            extra = len(self.to_user) - BACKLOG
-            del self.to_user[:extra]
-            self.dropped += extra
 
     def from_board(self) -> bool:
         """Pass on what the board wrote; return False when there is no more."""
@@ -231,7 +180,7 @@ class Pump:
         self.log.write(data)
         if self.to_raw:
             data = self.return_to_raw(data)
-        self.say(data)
+        self.user.say(data)
         return True
 
     def return_to_raw(self, data: bytes) -> bytes:
@@ -250,18 +199,6 @@ class Pump:
         shown = self.held[: max(greeting, 0)] + self.held[at:]
         self.to_raw, self.held = False, b""
         return shown
-
-    def from_user(self) -> None:
-        """Take in what the user typed; in packet mode a byte that says what it is comes first."""
-        try:
-            data = os.read(self.user, 4096)
-        except OSError:
-            return
-        if data[0] & _FLUSHED:
-            self.deliver_at = 0.0
-        if data[0] or (self.child is None and self.boot_at is None):
-            return  # without power the keys go nowhere
-        self.to_board += data[1:]
 
     def blocked(self) -> bool:
         """Tell whether a program leaves its input unread. At a prompt (no ISIG) every byte is
@@ -291,120 +228,18 @@ class Pump:
             written = os.write(self.board, bytes(self.to_board[:1024]))
             del self.to_board[:written]
 
-    def receive_visitors(self, now: float) -> None:
-        """Keep what the board says for the first visitor; later, what nobody is there to read is
-        gone, as on a wire.
-
-        Who comes gets nothing before the flush that pyserial does last when it opens a port.
-        """
-        before = self.visitors.count
-        left = self.visitors.update()
-        if before == 0 and self.visitors.count:
-            self.deliver_at = now + NO_FLUSH
-        if left:
-            termios.tcflush(self.user_slave, termios.TCIFLUSH)
-        if self.visitors.ever and not self.visitors.count:
-            self.to_user.clear()
-
-    def feed_user(self) -> None:
-        try:
-            written = os.write(self.user, bytes(self.to_user[:4096]))
-            del self.to_user[:written]
-        except (BlockingIOError, OSError):
-            pass
-        if self.dropped and not self.to_user:
-            self.log.note(f"the reader was too slow, {self.dropped} bytes dropped")
-            self.dropped = 0
-
-    # --- control
-
-    def status(self) -> dict[str, Any]:
-        return {
-            "port": self.port,
-            "pid": os.getpid(),
-            "power": self.child is not None or self.boot_at is not None,
-            "boots": self.boots,
-            "interpreter": self.options.interpreter,
-            "interpreter_pid": self.child.pid if self.child else None,
-            "heap": self.options.heap,
-            "netns": self.options.netns,
-            "state": str(self.state),
-        }
-
-    def save_status(self) -> None:
-        new = self.state / "board.json.new"
-        new.write_text(json.dumps(self.status()) + "\n")
-        new.replace(self.state / "board.json")
-
-    def command(self) -> None:
-        connection, _ = self.control.accept()
-        with connection, contextlib.suppress(OSError):
-            connection.settimeout(1)
-            word = connection.recv(64).decode("ascii", "replace").strip()
-            answer: dict[str, Any] = {}
-            if word == "reset":
-                self.cut("reset")
-                self.boot()
-            elif word == "power-off":
-                self.cut("power off")
-                self.forget_rtc()
-            elif word == "power-on":
-                if self.child is None:
-                    self.boot()
-            elif word == "stop":
-                self.stopping = True
-            elif word != "status":
-                answer = {"error": f"unknown command {word!r}"}
-            connection.sendall(json.dumps(answer or self.status()).encode() + b"\n")
-
     # --- the loop
 
-    def run(self) -> None:
-        self.boot()
-        print(json.dumps(self.status()), flush=True)
-        with open(os.devnull, "wb") as null:
-            os.dup2(null.fileno(), 1)
-        while not self.stopping:
-            now = time.monotonic()
-            if self.boot_at is not None and now >= self.boot_at:
-                self.boot(self.boot_main)
-            if self.child is not None and self.watchdog.bites:
-                self.bitten()
-            self.receive_visitors(now)
-            self.serve(*self.wait(now))
-        self.cut("stopped")
-        self.forget_rtc()
-
-    def wait(self, now: float) -> tuple[list[int], list[int]]:
-        """Sleep until there is something to do; return the readable and writable descriptors."""
-        readable = [self.user, self.control.fileno()]
-        readable += [self.visitors.fd] if self.visitors.fd >= 0 else []
-        readable += [sys.stdin.fileno()] if self.options.child else []
-        writable = []
-        times = [] if self.boot_at is None else [self.boot_at]
-        if self.to_user and self.visitors.count:
-            if now >= self.deliver_at:
-                writable.append(self.user)
+    def watch(self, wait: Wait) -> None:
+        wait.readable += (self.board, self.end, self.watchdog.fd)
+        wait.times += [] if self.watchdog.deadline is None else [self.watchdog.deadline]
+        if self.to_board and self.ready and not self.to_raw:
+            if b"\x03" in self.to_board or len(self.to_board) > KEYS or not self.blocked():
+                wait.writable.append(self.board)
             else:
-                times.append(self.deliver_at)
-        if self.child is not None:
-            readable += (self.board, self.end, self.watchdog.fd)
-            times += [] if self.watchdog.deadline is None else [self.watchdog.deadline]
-            if self.to_board and self.ready and not self.to_raw:
-                if b"\x03" in self.to_board or len(self.to_board) > KEYS or not self.blocked():
-                    writable.append(self.board)
-                else:
-                    times.append(now + 0.05)
-        if len(self.to_board) > 16 * KEYS:
-            readable.remove(self.user)
-        timeout = max(0.0, min(times) - now) if times else None
-        return select.select(readable, writable, [], timeout)[:2]
+                wait.times.append(wait.now + 0.05)
 
-    def serve(self, readable: list[int], writable: list[int]) -> None:
-        if self.visitors.fd in readable:
-            return  # who is there comes before what they say
-        if self.user in readable:
-            self.from_user()
+    def serve_board(self, readable: list[int], writable: list[int]) -> None:
         if self.board in writable:
             self.feed_board()
         if self.watchdog.fd in readable:
@@ -413,50 +248,24 @@ class Pump:
             self.from_board()
         if self.end in readable:
             self.ended()
-        if self.user in writable:
-            self.feed_user()
-        if self.control.fileno() in readable:
-            self.command()
-        if self.options.child and sys.stdin.fileno() in readable and not os.read(0, 64):
-            self.stopping = True
+        elif self.watchdog.bites:
+            self.bitten()
 
-    def close(self) -> None:
-        if self.child is not None:
-            self.cut("stopped")
-        for name in ("control", "board.json"):
-            with contextlib.suppress(FileNotFoundError):
-                (self.state / name).unlink()
+    def details(self) -> dict[str, Any]:
+        return {
+            "interpreter": self.options.interpreter,
+            "interpreter_pid": self.child.pid if self.child else None,
+            "heap": self.options.heap,
+        }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Keep one unix-port board running.")
-    parser.add_argument("--state", required=True)
+def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interpreter", required=True)
     parser.add_argument("--heap", default="256k")
-    parser.add_argument("--netns", default="")
     parser.add_argument(
         "--env", action="append", default=[], help="NAME=VALUE for the interpreter"
     )
-    parser.add_argument("--child", action="store_true", help="end when standard input ends")
-    options = parser.parse_args()
-    try:
-        pump = Pump(options)
-    except BlockingIOError:
-        print(json.dumps({"error": "busy"}), flush=True)
-        return 1
-
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        pump.run()
-    except OSError as error:
-        print(json.dumps({"error": str(error)}), flush=True)
-        return 1
-    finally:
-        pump.close()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pump.main("Keep one unix-port board running.", UnixPump, options))

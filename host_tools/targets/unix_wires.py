@@ -96,6 +96,9 @@ class SerialLog:
             os.replace(self._path, self._path.with_suffix(".log.1"))
             self._file = self._path.open("ab", buffering=0)
 
+    def close(self) -> None:
+        self._file.close()
+
     def note(self, text: str) -> None:
         """Write a line about the board rather than from it."""
         if not self._fresh:

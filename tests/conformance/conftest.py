@@ -2,6 +2,8 @@
 
 from tests.conformance.rig import make_rig, rig
 from tests.targets import (
+    _fixture_classes_and_options,
+    bench,
     cpe,
     embedded_services,
     firmware_image,
@@ -11,6 +13,8 @@ from tests.targets import (
 )
 
 __all__ = [
+    "_fixture_classes_and_options",
+    "bench",
     "cpe",
     "embedded_services",
     "firmware_image",

@@ -31,13 +31,13 @@ class Stranger:
     """Sends to the CPE of a rig and waits each time until it has read everything."""
 
     def __init__(self, rig: Rig) -> None:
-        self.port = rig.port
+        self.address, self.port = rig.address, rig.port
         self.sent = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._batch = self._bytes = 0
 
     async def send(self, datagram: bytes) -> None:
-        self._socket.sendto(datagram, ("127.0.0.1", self.port))
+        self._socket.sendto(datagram, (self.address, self.port))
         self.sent += 1
         self._batch += 1
         self._bytes += len(datagram)
@@ -73,7 +73,7 @@ def requests(rng: Xorshift, who: Credentials, port: int) -> Iterator[bytes]:
     ts, number, _ = udp_request.fresh("freeacs")
     corpus = [
         udp_request.build(
-            who.username, who.password, "127.0.0.1", port, ts + at, number, "12af", style
+            who.username, who.password, "192.0.2.1", port, ts + at, number, "12af", style
         )
         for at, style in enumerate(udp_request.STYLES)
     ]

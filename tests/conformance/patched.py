@@ -6,7 +6,7 @@ import re
 
 from host_tools.image import FIRMWARE
 from host_tools.names import firmware_sources, short_names
-from tests.targets import Cpe
+from tests.cpe import Cpe
 
 
 def boot_first(cpe: Cpe, script: str) -> None:

@@ -20,7 +20,8 @@ from host_tools.lab.provision import Provision
 from host_tools.lab.ring import Ring
 from host_tools.lab.rpc import Rpc
 from host_tools.lab.stun import StunServer
-from tests.targets import Cpe
+from tests.benches import Bench, lacking
+from tests.cpe import Cpe
 
 MS = "Device.ManagementServer."
 INFO = "Device.DeviceInfo."
@@ -45,8 +46,21 @@ class Rig:
         self.acs = acs
         self.stun = stun
         self.port = port  # the primary port
+        self.host = acs.host  # of the STUN server, too
         self.acss = [acs]
         self.secrets = {ACS_PASSWORD, STUN_PASSWORD}
+
+    @property
+    def address(self) -> str:
+        """The board's own address."""
+        return self.board.target.address
+
+    def can(self, capability: str) -> bool:
+        return capability in self.board.capabilities
+
+    def within(self, seconds: float) -> asyncio.Timeout:
+        """`asyncio.timeout`, as long as the kind of target needs."""
+        return asyncio.timeout(seconds * self.board.target.pace)
 
     @property
     def cpe(self) -> KnownCpe:
@@ -61,7 +75,7 @@ class Rig:
 
     async def ready(self, timeout: float = 10.0) -> "Rig":
         """Wait until the ACS can ring this CPE and nothing is going on; start it if need be."""
-        if not self.board.target.running:
+        if not self.board.running:
             await self.start()
         cpe = await self.acs.wait_cpe(timeout)
         await self.until(lambda: cpe.connection_request, "credentials", timeout)
@@ -75,7 +89,7 @@ class Rig:
         self, predicate: Callable[[], object], what: str, timeout: float = 10.0
     ) -> None:
         """Wait until something is true on this side; the failure tells what the board said."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + timeout * self.board.target.pace
         while not predicate():
             if time.monotonic() > end:
                 last = "\n  ".join(self.board.said().splitlines()[-25:])
@@ -85,7 +99,7 @@ class Rig:
 
     async def idle(self, timeout: float = 10.0) -> list[str]:
         """Wait until no session runs or is due; return what `status` says then."""
-        async with asyncio.timeout(timeout):
+        async with self.within(timeout):
             while True:
                 said = await self.command("status")
                 running = any(cpe.session for acs in self.acss for cpe in acs.cpes.values())
@@ -137,7 +151,7 @@ class Rig:
 
     async def power_cut(self, before_power: Callable[[], None] | None = None) -> None:
         """Take the power away and give it back; a target that cannot do it skips the test."""
-        if "power_cut" not in self.board.target.capabilities:
+        if not self.can("power_cut"):
             pytest.skip(f"the {self.board.target.kind} target has no power_cut")
         await asyncio.to_thread(self.board.power_cut, before_power)
 
@@ -146,7 +160,7 @@ class Rig:
 
     def send(self, datagram: bytes) -> None:
         """Send any datagram to the primary port, from the STUN server's socket."""
-        self.stun.send(datagram, ("127.0.0.1", self.port))
+        self.stun.send(datagram, (self.address, self.port))
 
     async def reboot(self) -> None:
         """Restart by the console."""
@@ -154,7 +168,8 @@ class Rig:
 
     async def new_acs(self, **options: Any) -> Acs:
         """One more ACS, watched like the first."""
-        acs = Acs(username=ACS_USERNAME, password=ACS_PASSWORD, **options)
+        usual = {"host": self.host, "username": ACS_USERNAME, "password": ACS_PASSWORD}
+        acs = Acs(**{**usual, **options})
         await acs.start()
         self.acss.append(acs)
         return acs
@@ -198,11 +213,13 @@ def credentials(acs: Acs, stun: StunServer) -> Provision:
 
 
 @pytest.fixture
-async def make_rig(make_cpe: Callable[..., Cpe]) -> Any:
+async def make_rig(make_cpe: Callable[..., Cpe], bench: Bench) -> Any:
     """Make rigs: `await make_rig(site={...}, provision={...} or None, acs={...}, stun={...})`.
 
     Each argument lays its entries over what is usual. The CPE is not powered; `ready()` does it.
     """
+    if reason := lacking(bench, {"network"}):
+        pytest.skip(reason)
     rigs: list[Rig] = []
 
     async def make(
@@ -212,10 +229,11 @@ async def make_rig(make_cpe: Callable[..., Cpe]) -> Any:
         stun: Mapping[str, Any] | None = None,
         provisioned: bool = True,
     ) -> Rig:
-        server = StunServer(**(stun or {}))
+        server = StunServer(**{"host": bench.host_address, **(stun or {})})
         await server.start()
         manager = Acs(
             **{
+                "host": bench.host_address,
                 "username": ACS_USERNAME,
                 "password": ACS_PASSWORD,
                 "send_udp": server.send,
@@ -238,12 +256,13 @@ async def make_rig(make_cpe: Callable[..., Cpe]) -> Any:
         rigs.append(rig)
         return rig
 
-    yield make
-    for rig in rigs:
-        await rig.stop()
-        for manager in rig.acss:
-            await manager.stop()
-        await rig.stun.stop()
+    with bench.lab():
+        yield make
+        for rig in rigs:
+            await rig.stop()
+            for manager in rig.acss:
+                await manager.stop()
+            await rig.stun.stop()
     for rig in rigs:
         rig.check()
 

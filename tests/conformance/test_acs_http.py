@@ -24,7 +24,7 @@ async def test_cwmp_01_envelopes_and_empty_posts(rig: Rig):
     assert [incoming.method for incoming in seen] == ["Inform", "", "GetParameterValuesResponse"]
     for incoming in seen:
         assert incoming.path == "/acs"
-        assert incoming.headers["Host"] == f"127.0.0.1:{rig.acs.port}"
+        assert incoming.headers["Host"] == f"{rig.acs.host}:{rig.acs.port}"
         if incoming.body:
             assert incoming.headers["Content-Type"].lower() == 'text/xml; charset="utf-8"'
             assert incoming.headers["SOAPAction"] == ""

@@ -43,7 +43,7 @@ async def misbehaves(make_rig: MakeRig, name: str) -> None:
     assert await rig.command("events") == [f"changed: {CODE}"]
     rig.acs.script.clear()
     inform = await rig.cpe.wait_inform(CHANGE, seen)
-    async with asyncio.timeout(10):
+    async with rig.within(10):
         while not rig.cpe.sessions[-1].ok:
             await asyncio.sleep(0.01)
     inform = rig.cpe.informs[-1]

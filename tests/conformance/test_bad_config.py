@@ -1,6 +1,6 @@
 """What cannot be used, a configuration, a port, an interpreter: one clear line, what to do."""
 
-import json
+import asyncio
 import os
 import re
 import socket
@@ -14,7 +14,7 @@ import pytest
 from host_tools.errors import UserError
 from host_tools.image import read_site
 from tests.conformance.rig import MakeRig, free_port
-from tests.targets import Cpe
+from tests.cpe import Cpe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,7 +90,7 @@ def test_flash_without_files_board_or_interpreter(tmp_path: Path):
         assert word in refused(run)
 
 
-@pytest.mark.capability("filesystem")
+@pytest.mark.capability("files")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -109,23 +109,19 @@ def test_flash_without_files_board_or_interpreter(tmp_path: Path):
 )
 def test_site_json_damaged_on_the_device(make_cpe: Callable[..., Cpe], content, words):
     board = make_cpe({})
-    site = board.flash / "site.json"
-    if content is None:
-        site.unlink()
-    else:
-        site.write_bytes(content)
+    board.target.write_file("site.json", content)
     board.start()
     said = board.expect(
         r'^E \d+ boot: config file=site.json error="(.*)"; mend it and flash again'
     )
     assert all(word in said[1] for word in words), said[0]
     board.expect(r"^>>> ")
-    site.write_bytes(json.dumps({"connection_request": {"port": free_port()}}).encode())
-    board.reset()
+    board.restart_with({"connection_request": {"port": free_port()}})
     board.expect("net: listening")
     assert "Traceback" not in board.said()
 
 
+@pytest.mark.capability("loopback")
 def test_udp_port_in_use_is_one_clear_line_and_the_prompt(make_cpe: Callable[..., Cpe]):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("0.0.0.0", 0))
@@ -145,8 +141,7 @@ async def test_a_new_site_configuration_keeps_what_the_device_remembers(make_rig
     known = rig.cpe.connection_request
     seen = len(rig.cpe.informs)
     site = {**rig.site, "inform": {"periodic_interval_s": 999}}
-    rig.board.configure(site)
-    await rig.power_cut()
+    await asyncio.to_thread(rig.board.restart_with, site)
     inform = await rig.informed("1 BOOT", seen)
     assert "0 BOOTSTRAP" not in inform.codes
     await rig.idle()

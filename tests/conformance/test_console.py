@@ -8,7 +8,7 @@ import pytest
 import serial
 
 from tests.conformance.rig import INFO, MS, RING, MakeRig, Rig, free_port
-from tests.targets import Cpe
+from tests.cpe import Cpe
 
 
 @pytest.fixture
@@ -24,7 +24,8 @@ class Terminal:
     """Keys and what comes back, as a person has it."""
 
     def __init__(self, board: Cpe) -> None:
-        self.serial = serial.Serial(board.port, timeout=0.05)
+        self.board = board
+        self.serial = serial.serial_for_url(board.port, timeout=0.05)
 
     def __enter__(self) -> "Terminal":
         self(b"events\r", DONE)  # behind what was said at boot
@@ -37,7 +38,7 @@ class Terminal:
         """Type; return what was said up to the first match."""
         self.serial.write(keys)
         said = ""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * self.board.target.pace
         while not re.search(until, said):
             said += self.serial.read(4096).decode("ascii", "replace")
             assert time.monotonic() < deadline, f"no {until!r} in {said!r}"
@@ -152,7 +153,7 @@ class serial_free_datagram:
 
     def __init__(self, board: Cpe) -> None:
         (listening,) = re.findall(r"net: listening udp=(\d+)", board.said())
-        self.to = ("127.0.0.1", int(listening))
+        self.to = (board.target.address, int(listening))
 
     def __enter__(self) -> Callable[[bytes], object]:
         import socket

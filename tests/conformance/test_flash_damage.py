@@ -4,14 +4,13 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from host_tools.lab import rpc
 from tests.conformance.rig import CHANGE, INFO, MS, MakeRig, Rig
 
-pytestmark = pytest.mark.capability("filesystem", "power_cut")
+pytestmark = pytest.mark.capability("files", "power_cut")
 
 CODE = INFO + "ProvisioningCode"
 KEY = MS + "ParameterKey"
@@ -24,8 +23,10 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def record(rig: Rig, name: str) -> Path:
-    return rig.board.flash / "state" / name
+def damage_record(rig: Rig, name: str, damage: Callable[[bytes], bytes]) -> None:
+    """Change one file of `state/`, while the power is off."""
+    target = rig.board.target
+    target.write_file(f"state/{name}", damage(target.read_file(f"state/{name}")))
 
 
 @pytest.mark.parametrize("damage", list(DAMAGES))
@@ -40,9 +41,8 @@ async def test_b26_a_damaged_record_is_said_and_the_previous_one_used(rig: Rig, 
 
     def spoil() -> None:
         for name in ("params", "events", "fresh"):
-            path = record(rig, name + ".json")
-            if record(rig, name + ".old").exists():
-                path.write_bytes(DAMAGES[damage](path.read_bytes()))
+            if name + ".old" in rig.board.target.list_files("state"):
+                damage_record(rig, name + ".json", DAMAGES[damage])
                 hurt.append(name)
 
     await rig.power_cut(spoil)
@@ -62,6 +62,7 @@ async def test_b26_a_damaged_record_is_said_and_the_previous_one_used(rig: Rig, 
     assert await rig.get(CODE) == "three"
 
 
+@pytest.mark.capability("filesystem")
 @pytest.mark.parametrize("damage", ["torn", "erased"])
 async def test_b26_all_generations_damaged_is_a_first_contact(rig: Rig, damage):
     await rig.ask(rpc.set_values({CODE: "lost"}))
@@ -70,14 +71,14 @@ async def test_b26_all_generations_damaged_is_a_first_contact(rig: Rig, damage):
     serial = rig.cpe.device.serial_number
 
     def spoil() -> None:
-        for path in record(rig, "").iterdir():
-            path.write_bytes(DAMAGES[damage](path.read_bytes()))
+        for name in rig.board.target.list_files("state"):
+            damage_record(rig, name, DAMAGES[damage])
 
     await rig.power_cut(spoil)
     for name in ("params", "events", "device", "fresh"):
         assert f"store: lost record={name}" in await said_of(rig, f"lost record={name}")
     # On this kind of board the identity is lost too, and drawn anew: never an empty serial number.
-    async with asyncio.timeout(10):
+    async with rig.within(10):
         while len(rig.acs.cpes) < 2:
             await asyncio.sleep(0.01)
     new = list(rig.acs.cpes.values())[1]
@@ -88,7 +89,7 @@ async def test_b26_all_generations_damaged_is_a_first_contact(rig: Rig, damage):
 
 
 async def said_of(rig: Rig, text: str) -> str:
-    async with asyncio.timeout(10):
+    async with rig.within(10):
         while text not in rig.board.said():
             await asyncio.sleep(0.005)
     return rig.board.said()
@@ -98,8 +99,12 @@ async def test_b26_a_save_that_was_cut_leaves_what_was_acknowledged(rig: Rig):
     await rig.ask(rpc.set_values({CODE: "kept"}, "key"))
     await rig.idle()
     seen = len(rig.cpe.informs)
-    whole = record(rig, "params.json").read_bytes()
-    await rig.power_cut(lambda: record(rig, "params.new").write_bytes(whole[:20]) and None)
+    target = rig.board.target
+
+    def cut_short() -> None:
+        target.write_file("state/params.new", target.read_file("state/params.json")[:20])
+
+    await rig.power_cut(cut_short)
     await rig.informed("1 BOOT", seen)
     assert "store: unfinished record=params" in rig.board.said()
     await rig.idle()
@@ -118,7 +123,7 @@ async def test_b26_records_that_are_whole_and_make_no_sense(rig: Rig, record_nam
         seen = len(rig.cpe.informs)
 
         def spoil(text: bytes = text) -> None:
-            record(rig, record_name + ".json").write_bytes(record_of(text))
+            rig.board.target.write_file(f"state/{record_name}.json", record_of(text))
 
         await rig.power_cut(spoil)
         inform = await rig.cpe.wait_inform("1 BOOT", seen)
@@ -174,6 +179,7 @@ class Unwritable:
         subprocess.run(["umount", "-l", str(self.folder)], check=True)
 
 
+@pytest.mark.capability("filesystem")
 @pytest.mark.parametrize("full", [True, False], ids=["full", "read-only"])
 async def test_b26_flash_that_takes_no_more(make_rig: MakeRig, full):
     """Writes of the ACS are refused and change nothing; ringing goes on; mended, all works."""
@@ -201,6 +207,7 @@ async def test_b26_flash_that_takes_no_more(make_rig: MakeRig, full):
         await rig.stop()
 
 
+@pytest.mark.capability("filesystem")
 @pytest.mark.parametrize("full", [True, False], ids=["full", "read-only"])
 async def test_b26_first_boot_with_flash_that_takes_nothing(make_rig: MakeRig, full):
     """Not even an identity can be kept: the board says so, and does not pretend."""
@@ -215,6 +222,7 @@ async def test_b26_first_boot_with_flash_that_takes_nothing(make_rig: MakeRig, f
         await rig.stop()
 
 
+@pytest.mark.capability("filesystem")
 async def test_b26_undelivered_events_with_full_flash_are_delivered_without_a_reboot(rig: Rig):
     with Unwritable(rig, True):
         await rig.acs.stop()

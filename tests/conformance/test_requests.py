@@ -23,7 +23,7 @@ async def counts(rig: Rig) -> dict[str, int]:
 
 async def judged(rig: Rig, total: int) -> dict[str, int]:
     """The same, when `total` requests have been looked at since boot."""
-    async with asyncio.timeout(10):
+    async with rig.within(10):
         while sum((found := await counts(rig)).values()) < total:
             await asyncio.sleep(0.005)
     assert sum(found.values()) == total
@@ -60,7 +60,7 @@ def signed(rig: Rig, ts: int | str, id: int | str, style: str | Style = "spec", 
     return udp_request.build(
         values["username"],
         values["password"],
-        "127.0.0.1",
+        rig.address,
         rig.port,
         ts,
         id,
@@ -71,9 +71,9 @@ def signed(rig: Rig, ts: int | str, id: int | str, style: str | Style = "spec", 
 
 async def test_ucr_10_nothing_is_ever_answered(rig: Rig):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.bind(("127.0.0.1", 0))
+        sender.bind((rig.host, 0))
         sender.setblocking(False)
-        to = ("127.0.0.1", rig.port)
+        to = (rig.address, rig.port)
         good = signed(rig, 10, 1)
         bad = [
             signed(rig, 11, 2, password="wrong"),
@@ -195,9 +195,9 @@ async def test_ucr_15_b4_without_credentials_nothing_is_let_in(make_rig: MakeRig
     assert "every request is refused until the ACS sets both" in status
     name, word = given.get("username", ""), given.get("password", "")
     forms = [
-        udp_request.build(name or "u", word, "127.0.0.1", rig.port, 5, 1, "abc"),
-        udp_request.build(name or "u", "", "127.0.0.1", rig.port, 5, 2, "abc"),
-        udp_request.build(name or "u", word, "127.0.0.1", rig.port, 5, 3, "abc").replace(
+        udp_request.build(name or "u", word, rig.address, rig.port, 5, 1, "abc"),
+        udp_request.build(name or "u", "", rig.address, rig.port, 5, 2, "abc"),
+        udp_request.build(name or "u", word, rig.address, rig.port, 5, 3, "abc").replace(
             b"un=" + (name or "u").encode(), b"un="
         ),
     ]
@@ -326,7 +326,7 @@ async def test_b5_b6_b7_malformed_requests_leave_the_cpe_as_it_was(rig: Rig):
         good.replace(b"GET", b"POST", 1),
         line.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n" + rest,
         good.replace(b"?ts", b"/path?ts", 1),
-        good.replace(b"http://127.0.0.1", b"", 1),
+        good.replace(f"http://{rig.address}".encode(), b"", 1),
         line + b"\r\nContent-Length: 5\r\n\r\nhello",
         b"GET http://127.0.0.1:1?" + b"A" * 1400 + b" HTTP/1.1\r\n\r\n",
         b"A",

@@ -1,8 +1,13 @@
 """Safe mode: repeated failed boots lead to a console that says so, and out of it again."""
 
+import pytest
+
 from tests.conformance.patched import boot_first
 from tests.conformance.rig import MakeRig, Rig
-from tests.targets import Cpe
+from tests.cpe import Cpe
+
+# Changes files on the flash while the board is off.
+pytestmark = pytest.mark.capability("filesystem")
 
 # The agent fails as soon as it runs, as with a record that it cannot digest.
 BROKEN = """

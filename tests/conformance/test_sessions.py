@@ -263,7 +263,7 @@ async def test_cwmp_23_x2_a_new_acs_that_provisions_can_ring(rig: Rig):
     there = await new.wait_cpe()
     await there.wait_session_end(1)
     await rig.idle()
-    there.parameters[MS + "UDPConnectionRequestAddress"] = f"127.0.0.1:{rig.port}"
+    there.parameters[MS + "UDPConnectionRequestAddress"] = f"{rig.address}:{rig.port}"
     ring = await new.ring(there)
     assert (await ring.session()).ok
 

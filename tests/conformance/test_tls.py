@@ -8,6 +8,9 @@ import pytest
 from tests.conformance.certificates import NAME, Certificates
 from tests.conformance.rig import MakeRig, Rig
 
+# Changes files on the flash while the board is off.
+pytestmark = pytest.mark.capability("filesystem")
+
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:

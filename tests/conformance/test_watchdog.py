@@ -4,7 +4,10 @@ import pytest
 
 from tests.conformance.patched import boot_first
 from tests.conformance.rig import Rig, free_port
-from tests.targets import Cpe
+from tests.cpe import Cpe
+
+# Changes files on the flash while the board is off.
+pytestmark = pytest.mark.capability("filesystem")
 
 QUICK = """
 from cwmp.port import unix

@@ -98,32 +98,102 @@ def test_line_of_finds_dotted_and_quoted_keys(tmp_path: Path) -> None:
     assert line_of(path, "none", "x") == 1
 
 
-BOARD = 'description = "x"\ntarget = "unix"\nnative = "x64"\n\n[unix]\nheap = "256k"\n'
+BOARD = """\
+description = "x"
+chip = "esp32"
+target = "serial"
+
+[micropython]
+file = "mp.bin"
+version = "1.23.0"
+sha256 = "yours"
+source = "from a friend"
+offset = 0x1000
+
+[flash]
+size = "4MB"
+
+[network]
+driver = "ppp"
+uart = 2
+
+[serial]
+usb = ["10c4:ea60"]
+
+[qemu]
+machine = "esp32"
+"""
+
+
+def mine(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine" / "board.toml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
 
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('target = "unix"', 'target = "moon"', ":2: target must be one of 'unix', got 'moon'"),
-        ('native = "x64"', 'native = "z80"', ":3: native must be one of "),
-        ("heap", "heep", ":6: unknown key 'unix.heep', known are heap"),
-        ('"256k"', "256", ":6: unix.heap must be a str, got 256"),
-        ("[unix]", "[unx]", ":5: unknown section [unx], known are [unix]"),
-        ('native = "x64"\n', "", ":1: the key 'native' is missing"),
-        ('description = "x"', "colour = 1", ":1: unknown key 'colour'"),
+        ('"serial"', '"moon"', ":3: target must be one of 'serial', 'qemu', 'unix', got 'moon'"),
+        ('chip = "esp32"', 'chip = "z80"', ":2: chip must be one of 'esp32', 'esp32s3'"),
+        ("[serial]", "[sreial]", ":19: unknown section [sreial], known are [micropython], "),
+        ('chip = "esp32"\n', "", ":1: the key 'chip' is missing"),
+        ('file = "mp.bin"\n', "", ":5: the key 'micropython.file' is missing"),
+        ('description = "x"', "colour = 1", ":1: unknown key 'colour', known are description"),
+        ('description = "x"', 'name = "x"', ":1: unknown key 'name'"),
+        ("offset = 0x1000", "offset = 0x2000", ":10: micropython.offset must be one of 0, 4096"),
+        ("offset = 0x1000", "ofset = 0x1000", ":10: unknown key 'micropython.ofset'"),
+        ('"yours"', '"5E44"', ":8: micropython.sha256 must be 64 lower-case hex digits"),
+        ('size = "4MB"', 'size = "3MB"', ":13: flash.size must be one of '2MB', '4MB'"),
+        ('size = "4MB"', "size = 4", ":13: flash.size must be a str, got 4"),
+        ("uart = 2", "uart = true", ":17: network.uart must be an int, got True"),
+        ("uart = 2", "phy_addr = 2", ":17: unknown key 'network.phy_addr', known are driver, "),
+        ('"ppp"', '"tin"', ":16: network.driver must be one of 'host', 'wlan', 'lan', 'ppp'"),
+        ('driver = "ppp"\n', "", ":15: network.driver must be one of "),
+        ('["10c4:ea60"]', '"10c4:ea60"', ":20: serial.usb must be a list, got '10c4:ea60'"),
+        ('["10c4:ea60"]', '["10C4:EA60"]', ":20: serial.usb must be lower-case ids"),
+        ('[flash]\nsize = "4MB"\n', "", ":1: the section [flash] is missing"),
+        ('"serial"\n', '"serial"\npins = 5\n', ":4: pins must be a section [pins], got 5"),
     ],
 )
 def test_board_error_names_file_line_and_key(
     tmp_path: Path, old: str, new: str, expected: str
 ) -> None:
-    (tmp_path / "mine").mkdir()
-    path = tmp_path / "mine" / "board.toml"
-    path.write_text(BOARD)
-    assert boards.load("mine", tmp_path).options == {"heap": "256k"}
+    path = mine(tmp_path, BOARD)
+    assert boards.load("mine", tmp_path).network == boards.Ppp(uart=2)
+    assert BOARD.count(old) == 1
     path.write_text(BOARD.replace(old, new))
     with pytest.raises(UserError) as caught:
         boards.load("mine", tmp_path)
-    assert str(caught.value).removeprefix(str(path)).startswith(expected)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.removeprefix(str(path)).startswith(expected)
+
+
+def test_qemu_board_says_how_it_is_emulated(tmp_path: Path) -> None:
+    text = BOARD.replace('target = "serial"', 'target = "qemu"')
+    mine(tmp_path, text)
+    assert boards.load("mine", tmp_path).qemu == boards.Qemu("esp32")
+    mine(tmp_path, text.partition("[qemu]")[0])
+    with pytest.raises(UserError, match=r"board\.toml:1: the section \[qemu\] is missing"):
+        boards.load("mine", tmp_path)
+
+
+def test_board_json_has_what_the_firmware_needs_and_no_more(tmp_path: Path) -> None:
+    text = BOARD + "readsize = 4096\n[pins]\nled = 2\nled_active = 0\n"
+    mine(tmp_path, text)
+    assert boards.load("mine", tmp_path).for_firmware() == {
+        "name": "mine",
+        "network": {"driver": "ppp", "uart": 2, "baud": 115200, "rxbuf": 4096},
+        "pins": {"led": 2, "led_active": 0},
+        "readsize": 4096,
+    }
+    assert boards.load("unix").for_firmware() == {
+        "name": "unix",
+        "network": {"driver": "host"},
+        "pins": {},
+    }
 
 
 def test_unknown_board_lists_the_known_ones() -> None:

@@ -42,7 +42,7 @@ def firmware(tmp_path: Path) -> Path:
 
 
 def board(native: str) -> boards.Board:
-    return boards.Board("unix", "for tests", "unix", native, {})
+    return boards.Board("unix", "for tests", "host", "unix", native)
 
 
 def micropython(flash: Path, code: str) -> str:
@@ -60,6 +60,7 @@ def micropython(flash: Path, code: str) -> str:
 def test_image_has_mpy_for_modules_and_source_for_main(firmware: Path) -> None:
     files = image.build(board("x64"), {"acs": {"url": "http://a/"}}, firmware).files
     assert sorted(files) == [
+        "board.json",
         "image.json",
         "lib/cwmp/__init__.mpy",
         "lib/cwmp/wire/__init__.mpy",
@@ -132,10 +133,12 @@ def test_native_code_is_left_out_where_the_host_cannot_run_it(
 ) -> None:
     monkeypatch.setattr(image.platform, "machine", lambda: "aarch64")
     assert image.native_of(board("x64")) == ""
-    assert image.native_of(boards.Board("esp32", "", "serial", "xtensawin", {})) == "xtensawin"
+    assert (
+        image.native_of(boards.Board("esp32", "", "esp32", "serial", "xtensawin")) == "xtensawin"
+    )
 
 
 def test_firmware_of_this_tree_compiles_for_every_architecture_we_name() -> None:
     for native in ("xtensawin", "rv32imc", ""):
-        chosen = boards.Board("other", "", "serial", native, {})
+        chosen = boards.Board("other", "", "esp32", "serial", native)
         assert len(image.build(chosen, None).files) > 20

@@ -12,7 +12,8 @@ import pytest
 import serial
 
 from host_tools.errors import Failed, UserError
-from host_tools.targets.unix import UnixTarget, find_interpreter, running_boards
+from host_tools.targets.pumped import running_boards
+from host_tools.targets.unix import UnixTarget, find_interpreter
 
 FOREVER = "import time\nprint('up')\nwhile True:\n    time.sleep(1)\n"
 MPREMOTE = Path(sys.executable).parent / "mpremote"

@@ -6,9 +6,9 @@ import pytest
 
 from host_tools.lab import netns
 from tests.interop import servers
-from tests.targets import firmware_image, make_cpe
+from tests.targets import bench, firmware_image, make_cpe
 
-__all__ = ["firmware_image", "make_cpe"]
+__all__ = ["bench", "firmware_image", "make_cpe"]
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from host_tools.lab.stun import Request, StunServer
 from host_tools.lab.stun_codec import Address, Message, MessageType
 from host_tools.lab.watch import Watch
 from host_tools.wake import split_address
+from tests.cpe import Cpe
 from tests.interop.servers import free_port
-from tests.targets import Cpe
 
 MakeCpe = Callable[..., Cpe]
 R = TypeVar("R", Message, Request)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from host_tools.lab import stun_codec as codec
-from host_tools.lab.netns import Namespace
+from host_tools.lab.namespace import Namespace
 from host_tools.lab.stun_codec import Address
 
 HOST, ALTERNATE_HOST = "127.0.0.1", "127.0.0.2"

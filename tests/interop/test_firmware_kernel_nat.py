@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from host_tools.lab.namespace import Namespace, Unavailable
 from host_tools.lab.nat import Behaviour
 from host_tools.lab.netns import (
     INSIDE,
@@ -14,8 +15,6 @@ from host_tools.lab.netns import (
     OUTSIDE_ALTERNATE,
     ROUTER_OUTSIDE,
     KernelNat,
-    Namespace,
-    Unavailable,
 )
 from host_tools.lab.stun import StunServer
 from host_tools.lab.stun_client import StunClient

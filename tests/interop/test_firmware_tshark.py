@@ -17,8 +17,9 @@ from host_tools.capture.story import Story
 from host_tools.capture.tap import TcpTap
 from host_tools.errors import UserError
 from host_tools.lab import rpc, stun_faults
+from host_tools.lab.namespace import Unavailable
 from host_tools.lab.nat import UserNat
-from host_tools.lab.netns import OUTSIDE, OUTSIDE_ALTERNATE, KernelNat, Unavailable
+from host_tools.lab.netns import OUTSIDE, OUTSIDE_ALTERNATE, KernelNat
 from host_tools.lab.stun import StunServer
 from tests.interop.scene import ADDRESS, MakeCpe, Scene, scene
 from tests.interop.servers import require

@@ -11,16 +11,14 @@ from typing import Any
 
 import pytest
 
+from host_tools.lab.namespace import NAMES, Namespace, Unavailable
 from host_tools.lab.nat import Behaviour
 from host_tools.lab.netns import (
     INSIDE,
-    NAMES,
     OUTSIDE,
     OUTSIDE_ALTERNATE,
     ROUTER_OUTSIDE,
     KernelNat,
-    Namespace,
-    Unavailable,
 )
 from host_tools.lab.stun import StunServer
 from host_tools.lab.stun_client import BINDING, StunClient
@@ -238,7 +236,7 @@ async def test_a_namespace_can_be_named_for_other_programs() -> None:
 
 async def test_names_of_a_killed_run_are_cleared_up() -> None:
     code = (
-        "import os; from host_tools.lab.netns import Namespace;"
+        "import os; from host_tools.lab.namespace import Namespace;"
         "print(Namespace('dead').name, flush=True); os.kill(os.getpid(), 9)"
     )
     argv = [sys.executable, "-c", code]

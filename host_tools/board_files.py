@@ -1,0 +1,186 @@
+"""Files of a running board, over its MicroPython prompt: mpremote's transport."""
+
+import contextlib
+import hashlib
+import io
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from mpremote.transport import TransportError, TransportExecError
+from mpremote.transport_serial import SerialTransport
+from serial import SerialException
+
+from host_tools.boards import Board
+from host_tools.errors import Failed, UserError
+from host_tools.ports import check
+from host_tools.stale import LIST, listed_in, stale
+
+_CHUNK = 512  # more would have to find its place in a heap that the agent has just used
+_PROMPT_S = 5
+_PATIENCE_S = 30
+_QUIET_S = 0.5
+# Prints every file with its SHA-256, where it is asked for; state/ is the device's own.
+_WALK = """\
+import gc, os, hashlib
+from binascii import hexlify
+gc.collect()
+wanted = {wanted!r}
+def walk(folder):
+    for entry in os.ilistdir(folder or '.'):
+        path = (folder + '/' if folder else '') + entry[0]
+        if entry[1] & 0x4000:
+            if path != 'state':
+                walk(path)
+            continue
+        digest = hashlib.sha256()
+        if path in wanted:
+            with open(path, 'rb') as file:
+                while True:
+                    data = file.read(512)
+                    if not data:
+                        break
+                    digest.update(data)
+        print(path, hexlify(digest.digest()).decode())
+walk('')
+"""
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What an update did: names of files."""
+
+    written: list[str]
+    removed: list[str]
+
+
+class BoardFiles:
+    """The files of one board, whose program is stopped. Errors are `Failed`."""
+
+    def __init__(self, transport: SerialTransport, port: str) -> None:
+        self._transport, self._port = transport, port
+
+    def chip(self) -> str:
+        """Return the chip that MicroPython says it was built for, as "esp32s3"."""
+        said = self._do(self._transport.eval, "__import__('os').uname()[4]")
+        return str(said).split()[-1].lower()
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is such a file."""
+        return bool(self._do(self._transport.fs_exists, name))
+
+    def digests(self, wanted: Iterable[str]) -> dict[str, str]:
+        """Return path -> SHA-256 (hex) of every file outside `state/`; the digest is right for
+        those `wanted`.
+        """
+        said = self._do(self._transport.exec, _WALK.format(wanted=set(wanted)))
+        return dict(line.rsplit(" ", 1) for line in said.decode().splitlines())
+
+    def update(
+        self, files: Mapping[str, bytes], progress: Callable[[str], None] = lambda name: None
+    ) -> Updated:
+        """Make the board's files those of an image; only what differs is written, what the device
+        remembers stays. The list of files goes first and comes back last: an update that was cut
+        off is done again in full.
+        """
+        present = self.digests(files)
+        old = self._do(self._transport.fs_readfile, LIST, _CHUNK) if LIST in present else b""
+        removed = stale(present, listed_in(old), files)
+        changed = [
+            name
+            for name in sorted(files, key=lambda name: (name == LIST, name))
+            if present.get(name) != hashlib.sha256(files[name]).hexdigest()
+        ]
+        if not changed and not removed:
+            return Updated([], [])
+        if LIST in present:
+            self._do(self._transport.fs_rmfile, LIST)
+            changed = [*(name for name in changed if name != LIST), LIST]
+        for name in removed:
+            self._do(self._transport.fs_rmfile, name)
+        folders = {str(parent) for name in changed for parent in PurePosixPath(name).parents}
+        for folder in sorted(folders - {"."}):
+            if not self._do(self._transport.fs_exists, folder):
+                self._do(self._transport.fs_mkdir, folder)
+        for name in changed:
+            progress(name)
+            self._do(self._transport.fs_writefile, name, files[name], _CHUNK)
+        return Updated(changed, removed)
+
+    def reset(self) -> None:
+        """Restart the chip; nothing more can be asked."""
+        self._do(self._transport.exec_raw_no_follow, "import machine\nmachine.reset()")
+
+    def _do(self, action: Callable[..., Any], *arguments: object) -> Any:
+        try:
+            return action(*arguments)
+        except TransportExecError as error:
+            last = str(error.error_output).strip().splitlines()[-1:]
+            raise Failed(f"{self._port}: the board says {' '.join(last)}") from None
+        except (TransportError, SerialException) as error:
+            raise Failed(
+                f"{self._port}: the connection was lost ({error}); the files are incomplete:"
+                " run the same command again"
+            ) from None
+        except OSError as error:  # of the board's own file system
+            raise Failed(
+                f"{self._port}: {arguments[0]}: {os.strerror(error.errno or 0)} on the"
+                " board; the files are incomplete: make room and run the same command again"
+            ) from None
+
+
+@contextlib.contextmanager
+def board_files(
+    port: str, baud: int = 115200, patience: float = _PATIENCE_S
+) -> Iterator[BoardFiles]:
+    """Stop the program of a board and give its files; raises `UserError` when the port cannot be
+    opened and `Failed` when no MicroPython answers there for `patience` seconds.
+    """
+    check(port)
+    transport = SerialTransport(port, baud)
+    try:
+        _interrupt(transport, port, patience)
+        yield BoardFiles(transport, port)
+    finally:
+        with contextlib.suppress(OSError):
+            transport.close()
+
+
+def _interrupt(transport: SerialTransport, port: str, patience: float) -> None:
+    # While MicroPython itself still starts, Ctrl-C does nothing; later all attempts are answered.
+    deadline = time.monotonic() + patience
+    asked = 0
+    while time.monotonic() < deadline:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints what it got instead
+                transport.enter_raw_repl(soft_reset=False, timeout_overall=_PROMPT_S)
+        except TransportError:
+            asked += 1
+            continue
+        except OSError:
+            break
+        if not asked:
+            return
+        asked = 0
+        time.sleep(_QUIET_S)  # once more, when the other answers are in
+    raise Failed(f"{port}: no MicroPython prompt: flash the whole board, without --app-only")
+
+
+def verify(files: BoardFiles, wanted: Mapping[str, bytes]) -> None:
+    """Raise `Failed` when a file on the board is not as it should be."""
+    present = files.digests(wanted)
+    for name, content in wanted.items():
+        if present.get(name) != hashlib.sha256(content).hexdigest():
+            raise Failed(f"{name} on the board is not what was written: run the command again")
+
+
+def check_chip(files: BoardFiles, board: Board) -> None:
+    """Raise `UserError` when MicroPython there was built for another chip than the board has."""
+    found = files.chip()
+    if board.chip not in (found, "host"):
+        raise UserError(
+            f"wrong chip: this is an {found}, the board {board.name} has an {board.chip}"
+        )

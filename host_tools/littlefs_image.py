@@ -1,0 +1,69 @@
+"""File systems as MicroPython mounts them: littlefs with blocks of 4096 bytes, disk version 2.0,
+which every MicroPython since 1.12 reads.
+"""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from littlefs import LittleFS, LittleFSError
+
+BLOCK = 4096
+_DISK_VERSION = 0x00020000
+_NO_SPACE = -28
+
+
+class NoSpace(ValueError):
+    """The files do not fit."""
+
+
+def make(files: Mapping[str, bytes], size: int) -> bytes:
+    """Return a file system of `size` bytes with `files` (path -> content); the same files make the
+    same bytes. Raises `NoSpace`.
+    """
+    fs = _file_system(size)
+    try:
+        fs.format()
+        fs.mount()
+        for name in sorted(files):
+            folder = str(PurePosixPath(name).parent)
+            if folder != ".":
+                fs.makedirs(folder, exist_ok=True)
+            with fs.open(name, "wb") as file:
+                file.write(files[name])
+    except LittleFSError as error:
+        if error.code == _NO_SPACE:
+            raise NoSpace(f"the files do not fit into {size // 1024} KB") from None
+        raise
+    return bytes(fs.context.buffer)
+
+
+def read(image: bytes) -> dict[str, bytes]:
+    """Return the files (path -> content) in `image`; raises `ValueError` for what is none."""
+    fs = _file_system(len(image))
+    fs.context.buffer[:] = image
+    files: dict[str, bytes] = {}
+    try:
+        fs.mount()
+        for folder, _, names in fs.walk("/"):
+            for name in names:
+                path = str(PurePosixPath(folder) / name).lstrip("/")
+                with fs.open(path, "rb") as file:
+                    files[path] = file.read()
+    except LittleFSError as error:
+        raise ValueError(f"not a littlefs file system, or a damaged one ({error})") from None
+    return files
+
+
+def _file_system(size: int) -> LittleFS:
+    if not size or size % BLOCK:
+        raise ValueError(f"not a number of blocks of {BLOCK} bytes")
+    return LittleFS(
+        block_size=BLOCK,
+        block_count=size // BLOCK,
+        prog_size=128,
+        read_size=128,
+        cache_size=1024,
+        name_max=255,
+        disk_version=_DISK_VERSION,
+        mount=False,
+    )

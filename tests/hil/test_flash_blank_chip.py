@@ -1,0 +1,119 @@
+"""flash.py and the real esptool against the ROM of an ESP32 in QEMU: blank flash to board."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bare_chip import BLANK, BareChip, emulator
+
+from host_tools import boards, littlefs_image, micropython_image
+from host_tools.board_files import board_files
+from host_tools.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+BOARD = boards.load("qemu_esp32")
+SITE = '[acs]\nurl = "http://192.0.2.1:7547/acs"\npassword = "a-password-of-mine"\n'
+VFS = 0x200000
+FAST = "921600"
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def micropython() -> Path:
+    if emulator() is None:
+        pytest.skip("no qemu-system-xtensa: python -m host_tools fetch qemu")
+    try:
+        path = micropython_image.find(BOARD)
+        micropython_image.read(BOARD, path)
+    except UserError as error:
+        pytest.skip(str(error))
+    return path
+
+
+@pytest.fixture
+def chip(tmp_path: Path) -> Iterator[BareChip]:
+    flash = tmp_path / "flash.bin"
+    flash.write_bytes(BLANK * boards.bytes_of("4M"))
+    made = BareChip(flash)
+    yield made
+    made.power_down()
+
+
+def flash_py(*arguments: object) -> list[str]:
+    return [sys.executable, str(ROOT / "flash.py"), "--board", BOARD.name, *map(str, arguments)]
+
+
+def flashed(chip: BareChip, log: Path, *arguments: object) -> str:
+    """Run flash.py in download mode until it waits for the board; return what it said."""
+    chip.power_up(download=True)
+    command = flash_py("--port", chip.url, "--baud", FAST, *arguments)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if line.startswith("waiting "):
+                process.send_signal(signal.SIGINT)
+                break
+        said += process.stdout.read()
+    log.write_text(said)
+    chip.power_down()
+    return said
+
+
+def test_blank_chip_becomes_a_board_byte_for_byte_as_the_image(
+    tmp_path: Path, micropython: Path, chip: BareChip
+) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(SITE)
+    common = ("--micropython", micropython, "--config", site, "--state", tmp_path / "state")
+    image = tmp_path / "image.bin"
+    subprocess.run(flash_py(*common, "--image-only", image), check=True, capture_output=True)
+    said = flashed(chip, tmp_path / "flash.log", *common)
+    assert "flashed   MicroPython" in said, said
+    assert "Hash of data verified" in said  # esptool's own words: it was the real one
+    assert "a-password-of-mine" not in said
+    assert chip.flash.read_bytes() == image.read_bytes()
+    chip.power_up(download=False)
+    with board_files(chip.url, patience=120) as there:  # stops the program that has begun
+        assert there.chip() == "esp32"
+        for name in ("main.py", "site.json", "board.json", "lib/cwmp/__init__.mpy"):
+            assert there.has(name)
+
+
+@pytest.mark.soak
+def test_flashing_again_keeps_what_the_device_remembers(
+    tmp_path: Path, micropython: Path, chip: BareChip
+) -> None:
+    before = {
+        "state/params": b"written by the ACS",
+        "notes.txt": b"mine",
+        "site.json": b"{}",
+        "lib/cwmp/old.mpy": b"from another version",
+    }
+    content = micropython.read_bytes()
+    flash = bytearray(chip.flash.read_bytes())
+    flash[0x1000 : 0x1000 + len(content)] = content
+    flash[VFS:] = littlefs_image.make(before, len(flash) - VFS)
+    chip.flash.write_bytes(flash)
+    said = flashed(
+        chip,
+        tmp_path / "flash.log",
+        *("--micropython", micropython, "--state", tmp_path / "state", "--verify"),
+    )
+    assert "kept      1 records of the device, 2 other files" in said, said
+    assert "verified  MicroPython and" in said
+    after = littlefs_image.read(chip.flash.read_bytes()[VFS:])
+    for name in ("state/params", "notes.txt", "site.json"):
+        assert after[name] == before[name]
+    assert "lib/cwmp/old.mpy" not in after
+    assert json.loads(after["board.json"])["name"] == BOARD.name
+    assert not os.listdir(tmp_path / "state")
