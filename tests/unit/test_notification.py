@@ -3,7 +3,8 @@
 from device import INFO, MS, Board
 
 from cwmp.core.events import EventQueue
-from cwmp.core.notification import Notification, throttle_wait
+from cwmp.core.notification import Notification
+from cwmp.core.retry import throttle_wait
 
 ADDRESS = MS + "UDPConnectionRequestAddress"
 NAT = MS + "NATDetected"

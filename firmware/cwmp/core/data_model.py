@@ -40,12 +40,14 @@ class DataModel:
     """Parameters by full name. `settings` is what `settings.load` returned, `getters` {name:
     callable -> value}.
 
+    `told` (dict) outlives this object where a board drops it between sessions.
+
     The runtime sets `persist(record)`, which writes a snapshot to flash or raises OSError, and
     `on_change(name, by_acs)`, which is told of every value that changed. Types are without prefix
     ("unsignedInt").
     """
 
-    def __init__(self, declaration, settings, getters, log=None):
+    def __init__(self, declaration, settings, getters, log=None, told=None):
         self._objects = declaration
         self._settings = settings
         self._getters = getters
@@ -54,7 +56,8 @@ class DataModel:
         self._attributes = {}  # name: (notification, access list), where they are not the default
         self._object = 0  # where the last name was found: most calls walk the tree in order
         self._row = 0
-        self._told = {}  # name: text that `changed` told of, None: another one was read since
+        # name: text that `changed` told of, None: another one was read since.
+        self._told = {} if told is None else told
         self.persist = None
         self.on_change = None
         for _, rows in declaration:

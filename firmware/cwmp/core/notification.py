@@ -11,17 +11,6 @@ _ACTIVE = const(2)
 _SENT = const(4)  # in the Inform of the running session, and unchanged since
 
 
-def throttle_wait(now, last_success, throttle_s):
-    """Return ms until a session solely for active notification may start (CWMP-62; STUN-63 on
-    Device:2).
-
-    `last_success`: when the last successful session ended, None when there was none since boot.
-    """
-    if last_success is None:
-        return 0
-    return max(0, last_success + throttle_s * 1000 - now)
-
-
 class Notification:
     """Pending changes of the data model `model`; `model.on_change` has to call `changed`."""
 

@@ -1,4 +1,6 @@
-"""How long to wait before a failed session is tried again (CWMP-70 to 72)."""
+"""How long to wait before a session: after a failed one (CWMP-70 to 72), for active notification
+alone (CWMP-62).
+"""
 
 from micropython import const
 
@@ -25,3 +27,14 @@ def delay_ms(n, m, k, random_fraction):
     low, high = window(n, m, k)
     # The fraction as 30 bits: a product of floats would lose the low digits of the long waits.
     return low + ((high - low + 1) * min(int(random_fraction * 1073741824), 1073741823) >> 30)
+
+
+def throttle_wait(now, last_success, throttle_s):
+    """Return ms until a session solely for active notification may start (CWMP-62; STUN-63 on
+    Device:2).
+
+    `last_success`: when the last successful session ended, None when there was none since boot.
+    """
+    if last_success is None:
+        return 0
+    return max(0, last_success + throttle_s * 1000 - now)

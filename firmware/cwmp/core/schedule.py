@@ -4,8 +4,7 @@
 
 from micropython import const
 
-from .notification import throttle_wait
-from .retry import delay_ms
+from .retry import delay_ms, throttle_wait
 
 # Reasons for a session, as bits: `started` returns those that the session carries.
 BOOT = const(1)

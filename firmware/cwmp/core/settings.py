@@ -116,6 +116,15 @@ SETTINGS = (
         False,
         "least time between two flash writes",
     ),
+    (
+        "limits",
+        "memory",
+        "one",
+        "auto",
+        ("auto", "keep", "save"),
+        False,
+        "save: load what sessions need when they come; auto: on small boards",
+    ),
     ("limits", "datagram_bytes", "int", 1472, (512, 1472), False, "longest datagram looked at"),
 )
 

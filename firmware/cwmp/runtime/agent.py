@@ -1,37 +1,30 @@
 """The agent: wires the rules to sockets, flash and time. One task reads the primary port, one
-keeps the time.
+keeps the time. What talks to the ACS is a slice of its own: `runtime/management.py`.
 """
 
 import asyncio
 import gc
 import socket
 import sys
-from binascii import hexlify
 
-from .. import VERSION
+from micropython import const
+
 from ..core import connection_request as gate
 from ..core import schedule as reasons
 from ..core.connection_request import ConnectionRequestGate
-from ..core.cwmp_types import iso_to_unix
-from ..core.data_model import DataModel
-from ..core.device2 import DEVICE2
-from ..core.events import EventQueue
-from ..core.inform import PreparedInform
 from ..core.nat_binding import NatBinding
-from ..core.notification import Notification
 from ..core.periodic import Periodic
 from ..core.schedule import Schedule
-from ..wire.http import HttpError, parse_url
 from ..wire.udp_request import REASONS
 from .resolver import Resolver
-from .session_runner import Outcome, SessionRunner
+from .slices import Slices, scarce
 from .store import Store
 from .udp import PrimaryPort
 
-_MS = "Device.ManagementServer."
-_DROPS_SHOWN_MS = 10000  # least time between two lines about the same kind of dropped datagram
+_DROPS_SHOWN_MS = const(10000)  # least time between two lines about one kind of dropped datagram
 LONGEST_SLEEP = 60000  # ms
-_WATCH = 1000  # while a session runs: its guard is this exact
+_WATCH = const(1000)  # while a session runs: its guard is this exact
+_LINGER = const(3000)  # ms that what was loaded stays, for what comes next: a binding after a boot
 
 
 class Agent:
@@ -48,9 +41,6 @@ class Agent:
         self.counters = port.counters(self.store)
         self.tasks = ()  # (name, task) that must not end
         self.beat = 0  # when the task that keeps the time last came round
-        self.model = DataModel(DEVICE2, site, self._getters(), log)
-        self.notification = Notification(self.model)
-        self.events = EventQueue(self.notification, log)
         limits = site["connection_request"]
         self.schedule = Schedule(limits["limit_count"], limits["limit_period_s"])
         self.periodic = Periodic()
@@ -60,65 +50,53 @@ class Agent:
         self.binding = NatBinding(port.random_bytes, self._binding_changed, log)
         self.lifetime = None  # LifetimeSockets, once there is something to discover
         self.resolver = Resolver(socket.getaddrinfo)
-        self.prepared = PreparedInform(self.model)
-        self.runner = SessionRunner(self)
         self.udp = None
         self.network_error = ""
         self.local_ip = site["network"]["local_ip"]
         self.sessions_done = self.sessions_failed = 0
         self.last_failure = ""
+        # What `Management` found in the data model, and needs to know again.
+        self.acs_url = ""
+        self.acs = None  # (host, port)
+        self.path = ""  # of the ConnectionRequestURL
+        self.credentials = self.phase = self.kept = None
+        self.told = {}
+        self._management = None
+        self._used = 0  # when it was last asked for
+        self.progress = 0  # when the running session last got anywhere (CWMP-24)
+        memory = site["limits"]["memory"]
+        self._saving = scarce() if memory == "auto" else memory == "save"
+        self._slices = Slices()
         self._wake = asyncio.Event()
         self._stale = True  # parameters changed: their users have not been told
-        self._credentials = None
-        self._phase = None
         self._clock_known = False
         self._session = None
         self._rebooting = False
         self._fresh_saved = None
         self._shown = [None] * len(gate.NAMES)  # when a drop of each kind was last logged
         self._counted = [0] * len(gate.NAMES)
-        self._restore()
+        self.gate.freshness.restore(self.counters.load("fresh"))
+        self.management()
 
-    # Dynamic values
+    def management(self):
+        """Return the Management, loaded if need be. Where memory is scarce it is dropped soon
+        after: keep no reference to it, nor to anything of it.
+        """
+        self._used = self.now()
+        if self._management is None:
+            gc.collect()
+            from .management import Management  # noqa: PLC0415 - a slice
 
-    def _getters(self):
-        return {
-            "software_version": lambda: VERSION,
-            "up_time": lambda: self.now() // 1000,
-            "connection_request_url": self._connection_request_url,
-            "udp_connection_request_address": lambda: self.binding.reported[0],
-            "nat_detected": lambda: self.binding.nat_detected,
-        }
+            self._management = Management(self)
+        return self._management
 
-    def _connection_request_url(self):
-        # GenieACS will not even ring by UDP when this is no URL (UCR-35).
-        return "http://{}:{}/{}".format(
-            self.local_ip or "0.0.0.0", self.site["connection_request"]["port"], self._path
-        )
+    def _drop_slices(self):
+        if self._management:
+            self._management.close()
+            self._management = None
+        self._slices.drop()
 
     # Records
-
-    def _restore(self):
-        device = self.store.load("device")
-        path = device.get("path") if isinstance(device, dict) else None
-        self._path = path if path and isinstance(path, str) else ""
-        if not self._path:
-            self._path = hexlify(self.port.random_bytes(8)).decode()
-            self._save("device", {"path": self._path})
-        updated = self.model.restore(self.store.load("params"))
-        self.model.attach(lambda record: self.store.save("params", record), self._changed)
-        self.events.restore(self.store.load("events"))
-        self.gate.freshness.restore(self.counters.load("fresh"))
-        self.events.after_boot(self._url() or None)
-        for name in updated:
-            self.model.changed(name)
-        self.save_events()
-
-    def save_events(self):
-        """Put undelivered events and changes on flash if they are not there yet."""
-        if self.events.dirty:
-            self._save("events", self.events.snapshot())
-            self.events.dirty = False
 
     def save_freshness(self):
         """Put the memory of Connection Requests on flash, at most every `limits.freshness_write_s`
@@ -128,7 +106,7 @@ class Agent:
         now = self.now()
         rest = self._fresh_rest(now)
         if freshness.dirty and not rest:
-            self._save("fresh", freshness.snapshot(), self.counters)
+            self.save("fresh", freshness.snapshot(), self.counters)
             freshness.dirty = False
             self._fresh_saved = now
 
@@ -137,105 +115,52 @@ class Agent:
             return 0
         return max(0, self._fresh_saved + self.site["limits"]["freshness_write_s"] * 1000 - now)
 
-    def _save(self, name, value, store=None):
+    def forget_requests(self):
+        """Forget which Connection Requests were accepted, on flash as well."""
+        self.gate.freshness.clear()
+        self.counters.remove("fresh")
+
+    def save(self, name, value, store=None):
+        """Put a record on flash; a failure is logged."""
         try:
             (store or self.store).save(name, value)
         except OSError as error:
             self.log("E", "store", 'failed what={} error="{}"'.format(name, error))
 
-    # Parameters and those who use them
+    # Parameters
 
-    def _url(self):
-        return self.model.value(_MS + "URL")
-
-    def _changed(self, name, by_acs):
-        if self.notification.changed(name, by_acs):
-            self.want(reasons.ACTIVE_CHANGE)
-        self.prepared.invalidate()
+    def refresh(self):
+        """Parameters changed: their users are told soon."""
         self._stale = True
         self._wake.set()
 
-    def _binding_changed(self):
-        self.model.changed(_MS + "UDPConnectionRequestAddress")
-        self.model.changed(_MS + "NATDetected")
-
     def _apply(self, now):
-        # Every user of a parameter takes the present value; each of them notices by itself whether
-        # it is new.
         self._stale = False
-        value = self.model.value
-        self.schedule.configure(
-            value(_MS + "CWMPRetryMinimumWaitInterval"),
-            value(_MS + "CWMPRetryIntervalMultiplier"),
-            value(_MS + "DefaultActiveNotificationThrottle"),
-        )
-        self.gate.enabled = value(_MS + "EnableCWMP")
-        credentials = (
-            value(_MS + "ConnectionRequestUsername"),
-            value(_MS + "ConnectionRequestPassword"),
-            self._url(),
-        )
-        if credentials != self._credentials:
-            if self._credentials is not None:
-                self.gate.forget()
-                self._meet_acs()
-            self._credentials = credentials
-            self.gate.set_credentials(credentials[0], credentials[1])
-        phase = (
-            value(_MS + "PeriodicInformEnable"),
-            value(_MS + "PeriodicInformInterval"),
-            iso_to_unix(self.model.get(_MS + "PeriodicInformTime")[0]),
-        )
-        clock_known = self.port.unix_time() is not None
-        if phase != self._phase or clock_known != self._clock_known:
-            self._phase = phase
-            self._clock_known = clock_known
-            self.periodic.configure(*phase, now, self.port.unix_time(), self._fraction())
-        stun = self.site["stun"]
-        self.binding.configure(
-            now,
-            value(_MS + "STUNEnable"),
-            (
-                value(_MS + "STUNServerAddress") or self._acs_host(),
-                value(_MS + "STUNServerPort") or 3478,
-            ),
-            (self.local_ip, self.site["connection_request"]["port"]) if self.local_ip else None,
-            value(_MS + "STUNUsername"),
-            value(_MS + "STUNPassword"),
-            (value(_MS + "STUNMinimumKeepAlivePeriod"), value(_MS + "STUNMaximumKeepAlivePeriod")),
-            (stun["send_username"], stun["transaction_id"] == "cookie"),
-        )
+        self._clock_known = self.port.unix_time() is not None
+        self.management().apply(now)
 
-    def _meet_acs(self):
-        # Another ACS is told 0 BOOTSTRAP, after the session in which its URL was set (CWMP-23).
-        if self._session is None and self.events.contact(self._url()):
-            self.want(reasons.OTHER)
+    def _binding_changed(self):
+        self.management().binding_changed()
 
-    def _acs_host(self):
-        try:
-            return parse_url(self._url())[1]
-        except HttpError:
-            return ""
-
-    def _fraction(self):
+    def fraction(self):
+        """Return a random float in [0, 1)."""
         return int.from_bytes(self.port.random_bytes(3), "big") / 16777216
 
     def find_local_ip(self):
         """Ask the board for the local address towards the ACS; a new one is told to everybody
         concerned (STUN-20).
         """
-        if self.site["network"]["local_ip"]:
+        if self.site["network"]["local_ip"] or not self.acs:
             return
         try:
-            tls, host, port, _ = parse_url(self._url())
-            found = self.port.local_ip(self.resolver.lookup(host, port))
-        except (HttpError, OSError):
+            found = self.port.local_ip(self.resolver.lookup(*self.acs))
+        except OSError:
             return
         if found and found != self.local_ip:
             self.log("I", "net", "address local={}".format(found))
             known, self.local_ip = self.local_ip, found
             if known:  # at boot the first Inform carries it anyway
-                self.model.changed(_MS + "ConnectionRequestURL")
+                self.management().local_ip_changed()
             self._stale = True
 
     # Life
@@ -270,10 +195,11 @@ class Agent:
                 await self.udp.run()
             except Exception as error:
                 # A defect of ours, or no memory: a stranger must not make the device deaf with it.
-                self._internal("net", error)
+                self.internal("net", error)
                 await asyncio.sleep_ms(0)
 
-    def _internal(self, area, error):
+    def internal(self, area, error):
+        """Log a defect of ours."""
         sys.print_exception(error)
         self.log("E", area, 'internal error="{}"'.format(repr(error)))
         gc.collect()
@@ -315,15 +241,6 @@ class Agent:
         self._rebooting = True
         self._wake.set()
 
-    def factory_reset(self):
-        """Forget all records but identity; the next boot is a first contact (DM-04)."""
-        self.model.factory_reset()
-        self.gate.freshness.clear()
-        self.counters.remove("fresh")
-        self.store.remove("device")
-        self.events.bootstrap()
-        self.save_events()
-
     async def _keep_time(self):
         while True:
             self.log.release()
@@ -334,7 +251,7 @@ class Agent:
                     self._reboot()
                 self._housekeeping(now)
                 self._discover_lifetime(now)
-            elif now - self.runner.progress > self.site["limits"]["session_guard_s"] * 1000:
+            elif now - self.progress > self.site["limits"]["session_guard_s"] * 1000:
                 self._session.cancel()
             if self._stale or (not self._clock_known and self.port.unix_time() is not None):
                 self._apply(now)
@@ -367,24 +284,32 @@ class Agent:
         ):
             if left is not None:
                 wait = min(wait, left)
-        if self.gate.freshness.dirty and self._session is None:
-            wait = min(wait, self._fresh_rest(now))
+        if self._session is None:
+            if self.gate.freshness.dirty:
+                wait = min(wait, self._fresh_rest(now))
+            if self._saving and self._management:
+                wait = min(wait, max(0, self._used + _LINGER - now))
         return wait
 
     def _housekeeping(self, now):
         # What need not be done while somebody waits for a session.
-        self.save_events()
         self.save_freshness()
-        if self.runner.prepare():
-            gc.collect()  # now, not between a ring and its Inform
+        management = self._management
+        if management is not None:
+            management.save()
+            if not self._saving:
+                if management.prepare():
+                    gc.collect()  # now, not between a ring and its Inform
+            elif now - self._used >= _LINGER and not self._due(now):
+                self._drop_slices()
         for verdict, count in enumerate(self.gate.counts):
             if count != self._counted[verdict] and verdict != gate.ACCEPTED:
                 self._show_drops(verdict, now)
 
     def _reboot(self):
-        self.save_events()
+        self.management().save()
         if self.gate.freshness.dirty:
-            self._save("fresh", self.gate.freshness.snapshot(), self.counters)
+            self.save("fresh", self.gate.freshness.snapshot(), self.counters)
         self.log("I", "boot", "reboot")
         self.close()
         self.port.set_failed_boots(0)
@@ -401,55 +326,50 @@ class Agent:
             self._session is None
             and not self._rebooting
             and self.gate.enabled
-            and self._url() != ""
+            and self.acs_url != ""
         )
+
+    def _due(self, now):
+        return self._may_start() and self.schedule.due(now)
 
     def start_session(self):
         """Start a session if one is due."""
-        if self._may_start() and self.schedule.due(self.now()):
+        if self._due(self.now()):
+            self.progress = self.now()
             self._session = asyncio.create_task(self._run_session())
 
     async def _run_session(self):
         try:
-            done = await self.runner.run()
+            failure = await self.management().run_session()
         except Exception as error:
             # Ours, not the ACS's: the device must stay reachable, so it is a failed session and
             # not the end.
-            self._internal("session", error)
-            done = Outcome("internal {}".format(repr(error)), None)
+            self.internal("session", error)
+            failure = "internal {}".format(repr(error))
         self._session = None
+        self._used = now = self.now()
         self._wake.set()
-        now = self.now()
-        if done.failure:
-            self.sessions_failed += 1
-            self.events.failed()
-        else:
+        self._ended(failure, now)
+        self.management().after_session()
+
+    def _ended(self, failure, now):
+        self.last_failure = failure
+        self.schedule.ended(not failure, now, self.fraction())
+        if not failure:
             self.sessions_done += 1
             if self.sessions_done == 1:
                 self.port.set_failed_boots(0)  # this boot was a good one
-        self.last_failure = done.failure
-        self.schedule.ended(not done.failure, now, self._fraction())
-        if done.failure:
-            wait = self.schedule.deadline(now)
-            self.log(
-                "W",
-                "session",
-                'failed reason="{}" retry={} wait_s={}'.format(
-                    done.failure,
-                    self.schedule.retry_count,
-                    -1 if wait is None else (wait + 999) // 1000,
-                ),
-            )
-            self.find_local_ip()
-        if done.factory_reset:
-            self.factory_reset()
-            self.reboot_soon()
-        else:
-            self._meet_acs()
-        if done.reboot is not None:
-            self.events.add("M Reboot", done.reboot)
-            self.reboot_soon()
-        self.save_events()
+            return
+        self.sessions_failed += 1
+        wait = self.schedule.deadline(now)
+        self.log(
+            "W",
+            "session",
+            'failed reason="{}" retry={} wait_s={}'.format(
+                failure, self.schedule.retry_count, -1 if wait is None else (wait + 999) // 1000
+            ),
+        )
+        self.find_local_ip()
 
     # Datagrams
 

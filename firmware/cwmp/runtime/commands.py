@@ -54,8 +54,9 @@ def _inform(agent, rest):
 
 
 def _get(agent, rest):
-    for name in agent.model.expand(rest):
-        text, kind = agent.model.get(name)
+    model = agent.management().model
+    for name in model.expand(rest):
+        text, kind = model.get(name)
         yield "{} = {}  ({})".format(name, text, kind)
 
 
@@ -63,15 +64,17 @@ def _set(agent, rest):
     name, _, text = rest.partition(" ")
     if not name:
         raise ValueError("want: set NAME VALUE")
-    agent.model.set_local(name, text.strip())
-    yield "{} = {}".format(name, agent.model.get(name)[0])
+    model = agent.management().model
+    model.set_local(name, text.strip())
+    yield "{} = {}".format(name, model.get(name)[0])
 
 
 def _events(agent, rest):
-    listed = agent.events.pending()
+    management = agent.management()
+    listed = management.events.pending()
     for code, key in listed:
         yield "{} {}".format(code, key)
-    for name in agent.notification.names():
+    for name in management.notification.names():
         yield "changed: " + name
 
 
@@ -96,7 +99,7 @@ def _reboot(agent, rest):
 
 
 def _factory_reset(agent, rest):
-    agent.factory_reset()
+    agent.management().factory_reset()
     agent.reboot_soon()
     return ("everything forgotten, rebooting",)
 

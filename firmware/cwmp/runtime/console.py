@@ -46,10 +46,9 @@ class Console:
             self._agent.log.typed = line
 
     def _run(self, line):
-        if self._execute is None:
-            # Ten KB that a device in the field never needs: a slice that is loaded when somebody
-            # types.
+        execute = self._execute
+        if execute is None:
+            # A slice that a device in the field never needs, and that may be dropped again.
             from .commands import execute  # noqa: PLC0415
 
-            self._execute = execute
-        self._execute(self._agent, line)
+        execute(self._agent, line)

@@ -8,7 +8,7 @@ def why_not(agent, now):
     """Return sentences, each a reason why an ACS cannot wake this device now, with what to do;
     empty: it can.
     """
-    model = agent.model
+    model = agent.management().model
     reasons = []
     if not model.value("Device.ManagementServer.EnableCWMP"):
         reasons.append(
@@ -57,7 +57,7 @@ def _server(binding):
 
 def status(agent, now):
     """Yield the lines of the `status` command."""
-    model = agent.model
+    model = agent.management().model
     info = "Device.DeviceInfo."
     yield "cpe       {}-{}-{} version {} on {}, up {} s".format(
         model.get(info + "ManufacturerOUI")[0],

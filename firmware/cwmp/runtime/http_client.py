@@ -9,14 +9,6 @@ from micropython import const
 
 from cwmp.runtime.stream import open_stream
 from cwmp.wire.http import HttpError, ResponseReader, parse_cookie, parse_url, request_head
-from cwmp.wire.http_auth import (
-    DigestAuth,
-    basic,
-    is_stale,
-    offers_basic,
-    parse_credentials,
-    usable_digest,
-)
 
 _BUFFER = const(1024)
 _REDIRECTS_MAX = const(5)
@@ -94,7 +86,9 @@ class HttpClient:
         self._response_ms = response_ms
         self._body_limit = body_limit
         self._allow_basic = allow_basic
-        self._digest = DigestAuth(username, password)
+        self._username = username
+        self._password = password
+        self._digest = None  # DigestAuth, once the server asked for it
         self._basic = None
         self._cnonce = None
         self._cookies = {}
@@ -223,7 +217,7 @@ class HttpClient:
         headers = list(_ENVELOPE) if length != 0 else []
         if self._basic is not None:
             headers.append(("Authorization", self._basic))
-        elif self._digest.nonce is not None:
+        elif self._digest is not None:
             if self._cnonce is None:  # a new one per connection (CWMP-05)
                 self._cnonce = hexlify(os.urandom(8)).decode()
             value = self._digest.authorization("POST", target, self._cnonce)
@@ -360,24 +354,36 @@ class HttpClient:
                 cookies[name] = old
 
     def _authenticate(self, values, refusals):
+        if not self._username:
+            raise HttpFailure("no credentials", 401)
+        # A slice: many an ACS knows its devices by their certificate, or not at all.
+        from cwmp.wire.http_auth import (  # noqa: PLC0415
+            DigestAuth,
+            basic,
+            is_stale,
+            offers_basic,
+            parse_credentials,
+            usable_digest,
+        )
+
         challenges = []
         for value in values:
             challenges.extend(parse_credentials(value))
         params = usable_digest(challenges)
-        if not self._digest.username:
-            raise HttpFailure("no credentials", 401)
         # The first refusal is a challenge (or the end of an old nonce), the next one a verdict.
         if refusals > 2 or (refusals == 2 and (params is None or not is_stale(params))):
             raise HttpFailure("status 401", 401)
         if params is not None:
             self._basic = None
+            if self._digest is None:
+                self._digest = DigestAuth(self._username, self._password)
             self._digest.challenge(params)
         elif not offers_basic(challenges):
             raise HttpFailure("no usable challenge", 401)
         elif not self._url[0] and not self._allow_basic:
             raise HttpFailure("basic without tls", 401)
         else:
-            self._basic = basic(self._digest.username, self._digest.password)
+            self._basic = basic(self._username, self._password)
 
     def _redirect(self, location):
         # True when it leads to another server: what the old one gave us is not for the new one.
@@ -386,8 +392,7 @@ class HttpClient:
         if self._url[:3] == before[:3]:
             return False
         self._drop()
-        self._basic = None
-        self._digest.nonce = None
+        self._basic = self._digest = None
         if self._url[1] != before[1] or (before[0] and not self._url[0]):
             self._cookies.clear()
         return True

@@ -4,7 +4,7 @@ import asyncio
 
 from .. import runtime
 from ..core import schedule as reasons
-from ..core.inform import CONNECTION_REQUEST
+from ..core.inform import CONNECTION_REQUEST, PreparedInform
 from ..core.session import Session, SessionError
 from ..wire.http import HttpError
 from .http_client import HttpClient, HttpFailure, prepare
@@ -14,31 +14,25 @@ _MS = "Device.ManagementServer."
 _BUFFER = 1024
 
 
-class Outcome:
-    """`failure`: "" or why the session failed; `reboot`: CommandKey or None; `factory_reset`:
-    asked for.
-    """
-
-    def __init__(self, failure, session):
-        self.failure = failure
-        self.reboot = session.reboot if session else None
-        self.factory_reset = session.factory_reset if session else False
-
-
 class SessionRunner:
-    """One session at a time (CWMP-25). `progress` is when the running one last got anywhere
-    (CWMP-24).
+    """Runs the sessions of `management`, one at a time (CWMP-25). `session`: the last one, with
+    what it left to do, None when it did not begin.
     """
 
-    def __init__(self, agent):
-        self._agent = agent
+    def __init__(self, management):
+        self._management = management
+        self._agent = management.agent
+        self._prepared = PreparedInform(management.model)
         self._buffer = bytearray(_BUFFER)
         self._client = None  # for the next session
         self._wire = None  # its first request as it goes on the wire: head and prepared Inform
         self._used = None  # what both were made of
-        self._session = None
         self._reader = None  # of the response under way
-        self.progress = 0
+        self.session = None
+
+    def invalidate(self):
+        """Parameters changed: what was prepared may say something else now."""
+        self._prepared.invalidate()
 
     def prepare(self):
         """Make ready what can be known before the bell rings: client, Inform and the bytes of the
@@ -46,12 +40,22 @@ class SessionRunner:
 
         Returns True when something had to be made.
         """
+        if not self._prepare_client() or self._prepared.ready:
+            return False
+        if self._prepared.refresh():
+            message = self._prepared.message(None)
+            self._wire = prepare(self._used[0], message)
+            # Held once: the message, CurrentTime with it, is the end of the request.
+            message.buffer = memoryview(self._wire)[len(self._wire) - message.length :]
+        return True
+
+    def _prepare_client(self):
+        # True when there is one.
         agent = self._agent
-        value = agent.model.value
-        use = (value(_MS + "URL"), value(_MS + "Username"), value(_MS + "Password"))
+        value = self._management.model.value
+        use = (agent.acs_url, value(_MS + "Username"), value(_MS + "Password"))
         if not use[0]:
             return False
-        inform = agent.prepared
         if self._client is None or use != self._used:
             site = agent.site
             try:
@@ -69,41 +73,32 @@ class SessionRunner:
             except HttpError as error:
                 agent.log("E", "session", 'bad-url error="{}"'.format(error))
                 return False
-            inform.invalidate()
+            self._prepared.invalidate()
             self._used = use
-        if inform.ready:
-            return False
-        if inform.refresh():
-            message = inform.message(None)
-            self._wire = prepare(use[0], message)
-            # Held once: the message, CurrentTime with it, is the end of the request.
-            message.buffer = memoryview(self._wire)[len(self._wire) - message.length :]
         return True
 
     async def run(self):
-        """Run the session that is due and return its Outcome."""
+        """Run the session that is due; return "" or why it failed."""
         agent = self._agent
-        now = agent.now()
-        self.progress = now
-        carried = agent.schedule.started(now)
+        management = self._management
+        carried = agent.schedule.started(agent.now())
         if carried & reasons.RING:
-            agent.events.add(CONNECTION_REQUEST)
+            management.events.add(CONNECTION_REQUEST)
         if carried & reasons.PERIODIC:
-            agent.events.add("2 PERIODIC")
-        if self._client is None or not agent.prepared.ready:
-            self.prepare()
+            management.events.add("2 PERIODIC")
+        self.session = None
+        if not self._prepare_client():
+            return "the ACS URL cannot be used"
         client = self._client
         self._client = None
-        if client is None:
-            return Outcome("the ACS URL cannot be used", None)
-        session = self._session = Session(
-            agent.model,
-            agent.events,
-            agent.notification,
+        session = self.session = Session(
+            management.model,
+            management.events,
+            management.notification,
             agent.port.unix_time(),
             agent.schedule.retry_count,
             1,
-            agent.prepared,
+            self._prepared if self._prepared.ready else None,
             (),
             self._accepted,
             agent.log,
@@ -112,11 +107,12 @@ class SessionRunner:
         try:
             message = session.begin()
             first = self._wire if session.is_prepared else None
+            self._wire = None
             while message is not None:
                 self._reader = None
                 status = await client.post(message, self._sink, first)
                 first = None
-                self.progress = agent.now()
+                agent.progress = agent.now()
                 message = session.received(self._reader, status)
         except HttpFailure as error:
             failure = error.reason
@@ -126,14 +122,14 @@ class SessionRunner:
             failure = "no progress"
         finally:
             await client.close()
-            self._reader = self._session = None
+            self._reader = None
             # What it said is history; the next one needs another time and may have other values.
-            agent.prepared.invalidate()
+            self._prepared.invalidate()
         if failure:
             session.failed()
         else:
             agent.log("I", "session", "done")
-        return Outcome(failure, session)
+        return failure
 
     def _tls_context(self):
         from . import tls  # noqa: PLC0415 - a slice for those who have https
@@ -145,10 +141,9 @@ class SessionRunner:
             drop(runtime, "tls")
 
     def _sink(self):
-        self._reader = self._session.reader()
+        self._reader = self.session.reader()
         return self._reader.feed
 
     def _accepted(self):
-        agent = self._agent
-        agent.schedule.inform_accepted(agent.now())
-        agent.save_events()
+        self._agent.schedule.inform_accepted(self._agent.now())
+        self._management.save()

@@ -59,7 +59,7 @@ class Supervisor:
         if now - agent.beat > LONGEST_SLEEP + _SLACK:
             return "time"
         guard = agent.site["limits"]["session_guard_s"] * 1000
-        if agent.in_session and now - agent.runner.progress > guard + _SLACK:
+        if agent.in_session and now - agent.progress > guard + _SLACK:
             return "session"
         if not agent.udp.waiting():
             self._turns = -1

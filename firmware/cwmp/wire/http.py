@@ -1,7 +1,8 @@
-"""HTTP/1.1 as a client speaks it: URLs, request heads, a response reader (CWMP-03, CWMP-09)."""
+"""HTTP/1.1 as a client speaks it: request heads, a response reader (CWMP-03, CWMP-09)."""
 
 from micropython import const
 
+from .url import HttpError, parse_url  # noqa: F401 - parse_url is for those who use this module
 _HEAD_MAX = const(4096)  # status, headers, chunk extensions, trailers: all of one response
 _LINE_MAX = const(1024)
 _DIGITS_MAX = const(8)  # of a chunk size
@@ -18,48 +19,6 @@ _DONE = const(7)
 _LISTS = (b"www-authenticate", b"set-cookie")
 _JOINED = (b"connection", b"content-length", b"transfer-encoding")
 _FIRST = (b"location", b"retry-after", b"content-type")
-
-
-class HttpError(ValueError):
-    """A response, URL or challenge that we are not willing to read; the text is fixed."""
-
-
-def parse_url(url, base=None):
-    """Split an http(s) URL into `(tls, host, port, target)`; HttpError.
-
-    `base`, such a tuple, resolves a bare `/path`.
-    """
-    if len(url) > _LINE_MAX:
-        raise HttpError("url too long")
-    for letter in url:
-        if not 0x20 < ord(letter) < 0x7F:
-            raise HttpError("bad url")
-    url = url.split("#", 1)[0]
-    if base is not None and url.startswith("/") and not url.startswith("//"):
-        return base[0], base[1], base[2], url
-    scheme, mark, rest = url.partition("://")
-    scheme = scheme.lower()
-    if not mark or scheme not in ("http", "https"):
-        raise HttpError("not an http url")
-    cut = len(rest)
-    for mark in ("/", "?"):
-        at = rest.find(mark)
-        if 0 <= at < cut:
-            cut = at
-    target = rest[cut:]
-    if not target.startswith("/"):
-        target = "/" + target
-    host, mark, port = rest[:cut].lower().partition(":")
-    if not 0 < len(host) < 254:
-        raise HttpError("bad host in url")
-    for letter in host:
-        if not ("a" <= letter <= "z" or "0" <= letter <= "9" or letter in "-._"):
-            raise HttpError("bad host in url")
-    if not port:
-        return scheme == "https", host, 443 if scheme == "https" else 80, target
-    if not port.isdigit() or len(port) > 5 or not 0 < int(port) < 65536:
-        raise HttpError("bad port in url")
-    return scheme == "https", host, int(port), target
 
 
 def request_head(method, target, host, port, tls, headers, length):

@@ -1,0 +1,218 @@
+"""What the agent does with its ACS: the data model, what is still to be told, and sessions.
+
+A slice of the agent: it may be dropped between two sessions (`runtime/slices.py`). All that it has
+to know again is on flash or in `agent.kept` and `agent.told`.
+"""
+
+from binascii import hexlify
+
+from .. import VERSION
+from ..core import schedule as reasons
+from ..core.cwmp_types import iso_to_unix
+from ..core.data_model import DataModel
+from ..core.device2 import DEVICE2
+from ..core.events import EventQueue
+from ..core.notification import Notification
+from ..wire.url import HttpError, parse_url
+
+_MS = "Device.ManagementServer."
+
+
+class Management:
+    """Data model, events and sessions of `agent`. `runner` exists once a session was wanted."""
+
+    def __init__(self, agent):
+        self.agent = agent
+        self.model = DataModel(DEVICE2, agent.site, self._getters(), agent.log, agent.told)
+        self.notification = Notification(self.model)
+        self.events = EventQueue(self.notification, agent.log)
+        self.runner = None
+        updated = self.model.restore(agent.store.load("params"))
+        self._know_acs()
+        self.model.attach(lambda record: agent.store.save("params", record), self._changed)
+        if agent.kept is not None:
+            self.events.restore(agent.kept)
+            return
+        self._load_path()
+        self.events.restore(agent.store.load("events"))
+        self.events.after_boot(self._url() or None)
+        for name in updated:
+            self.model.changed(name)
+        self.save()
+
+    # Dynamic values
+
+    def _getters(self):
+        agent = self.agent
+        return {
+            "software_version": lambda: VERSION,
+            "up_time": lambda: agent.now() // 1000,
+            "connection_request_url": self._connection_request_url,
+            "udp_connection_request_address": lambda: agent.binding.reported[0],
+            "nat_detected": lambda: agent.binding.nat_detected,
+        }
+
+    def _connection_request_url(self):
+        # GenieACS will not even ring by UDP when this is no URL (UCR-35).
+        agent = self.agent
+        return "http://{}:{}/{}".format(
+            agent.local_ip or "0.0.0.0", agent.site["connection_request"]["port"], agent.path
+        )
+
+    def _load_path(self):
+        agent = self.agent
+        device = agent.store.load("device")
+        path = device.get("path") if isinstance(device, dict) else None
+        agent.path = path if path and isinstance(path, str) else ""
+        if not agent.path:
+            agent.path = hexlify(agent.port.random_bytes(8)).decode()
+            agent.save("device", {"path": agent.path})
+
+    # Records
+
+    def save(self):
+        """Put undelivered events and changes on flash if they are not there yet."""
+        if self.events.dirty:
+            self.agent.save("events", self.events.snapshot())
+            self.events.dirty = False
+
+    def close(self):
+        """Save, and leave with the agent what the next Management has to know and no flash
+        keeps.
+        """
+        self.save()
+        kept = self.events.snapshot()
+        kept["events"] = self.events.pending()  # those too that a boot would drop
+        self.agent.kept = kept
+
+    # Parameters and those who use them
+
+    def _url(self):
+        return self.model.value(_MS + "URL")
+
+    def _know_acs(self):
+        url = self.agent.acs_url = self._url()
+        try:
+            self.agent.acs = parse_url(url)[1:3]
+        except HttpError:
+            self.agent.acs = None
+
+    def _changed(self, name, by_acs):
+        agent = self.agent
+        if self.notification.changed(name, by_acs):
+            agent.want(reasons.ACTIVE_CHANGE)
+        if self.runner:
+            self.runner.invalidate()
+        agent.refresh()
+
+    def apply(self, now):
+        """Give every user of a parameter its present value; each of them notices by itself whether
+        it is new.
+        """
+        agent = self.agent
+        value = self.model.value
+        agent.schedule.configure(
+            value(_MS + "CWMPRetryMinimumWaitInterval"),
+            value(_MS + "CWMPRetryIntervalMultiplier"),
+            value(_MS + "DefaultActiveNotificationThrottle"),
+        )
+        agent.gate.enabled = value(_MS + "EnableCWMP")
+        self._know_acs()
+        credentials = (
+            value(_MS + "ConnectionRequestUsername"),
+            value(_MS + "ConnectionRequestPassword"),
+            agent.acs_url,
+        )
+        if credentials != agent.credentials:
+            if agent.credentials is not None:
+                agent.gate.forget()
+                if not agent.in_session:
+                    self._meet_acs()
+            agent.credentials = credentials
+            agent.gate.set_credentials(credentials[0], credentials[1])
+        clock = agent.port.unix_time()
+        phase = (
+            value(_MS + "PeriodicInformEnable"),
+            value(_MS + "PeriodicInformInterval"),
+            iso_to_unix(self.model.get(_MS + "PeriodicInformTime")[0]),
+            clock is not None,
+        )
+        if phase != agent.phase:
+            agent.phase = phase
+            agent.periodic.configure(phase[0], phase[1], phase[2], now, clock, agent.fraction())
+        stun = agent.site["stun"]
+        agent.binding.configure(
+            now,
+            value(_MS + "STUNEnable"),
+            (
+                value(_MS + "STUNServerAddress") or (agent.acs[0] if agent.acs else ""),
+                value(_MS + "STUNServerPort") or 3478,
+            ),
+            (agent.local_ip, agent.site["connection_request"]["port"]) if agent.local_ip else None,
+            value(_MS + "STUNUsername"),
+            value(_MS + "STUNPassword"),
+            (value(_MS + "STUNMinimumKeepAlivePeriod"), value(_MS + "STUNMaximumKeepAlivePeriod")),
+            (stun["send_username"], stun["transaction_id"] == "cookie"),
+        )
+
+    def binding_changed(self):
+        """Tell of the public address (STUN-62)."""
+        self.model.changed(_MS + "UDPConnectionRequestAddress")
+        self.model.changed(_MS + "NATDetected")
+
+    def local_ip_changed(self):
+        """Tell of the local one."""
+        self.model.changed(_MS + "ConnectionRequestURL")
+
+    def _meet_acs(self):
+        # Another ACS is told 0 BOOTSTRAP, after the session in which its URL was set (CWMP-23).
+        if self.events.contact(self._url()):
+            self.agent.want(reasons.OTHER)
+
+    def factory_reset(self):
+        """Forget all records but identity; the next boot is a first contact (DM-04)."""
+        self.model.factory_reset()
+        self.agent.forget_requests()
+        self.agent.store.remove("device")
+        self.events.bootstrap()
+        self.save()
+
+    # Sessions
+
+    def _runner(self):
+        if self.runner is None:
+            # A change of address needs a Management, too, and nothing of HTTP and SOAP.
+            from .session_runner import SessionRunner  # noqa: PLC0415
+
+            self.runner = SessionRunner(self)
+        return self.runner
+
+    def prepare(self):
+        """Make ready what can be known before the bell rings; True when something was made."""
+        return self._runner().prepare()
+
+    async def run_session(self):
+        """Run the session that is due; return "" or why it failed."""
+        try:
+            failure = "internal"
+            failure = await self._runner().run()
+        finally:
+            if failure:
+                self.events.failed()
+        return failure
+
+    def after_session(self):
+        """See to what the session left to do, once `agent` knows how it ended."""
+        agent = self.agent
+        session = self.runner.session if self.runner else None
+        if session and session.factory_reset:
+            self.factory_reset()
+            agent.reboot_soon()
+        else:
+            self._meet_acs()
+        if session and session.reboot is not None:
+            self.events.add("M Reboot", session.reboot)
+            agent.reboot_soon()
+        if session:
+            self.runner.session = None
+        self.save()
