@@ -18,8 +18,10 @@ def scarce():
 
 def drop(package, name):
     """Forget the module `name` of `package`: the collector takes it when nobody uses it."""
-    del sys.modules[package.__name__ + "." + name]
-    delattr(package, name)
+    full = package.__name__ + "." + name
+    if full in sys.modules:  # a session that ended meanwhile may have dropped it
+        del sys.modules[full]
+        delattr(package, name)
 
 
 class Slices:
