@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from host_tools.boards import Board
+from host_tools.boards import BOARDS, Board
 from host_tools.certificate import read_ca
 from host_tools.errors import Failed, UserError
 from host_tools.names import firmware_sources, renamed, short_names
@@ -126,8 +126,9 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
             for (_, name, _), code in zip(jobs, compiled, strict=True)
         }
     for name in SOURCES_AS_THEY_ARE:
-        if (firmware / name).exists():
-            files[name] = (firmware / name).read_bytes()
+        for place in (firmware, BOARDS / board.name):  # what a board brings comes last
+            if (place / name).exists():
+                files[name] = (place / name).read_bytes()
     files["board.json"] = json.dumps(board.for_firmware(), separators=(",", ":")).encode()
     if site is not None:
         files.update(_of_site(site))

@@ -131,7 +131,7 @@ class QemuPump(Pump):
         command += ["-chardev", f"serial,id=uart2,path={self.modem.path}"]
         command += ["-serial", "chardev:uart0", "-serial", "null", "-serial", "chardev:uart2"]
         command += ["-global", DOWNLOAD] if self.download else []
-        return command + options.option
+        return [*command, *options.option]
 
     def complaint(self) -> str:
         said = (self.state / "qemu.err").read_text(errors="replace").strip().splitlines()
