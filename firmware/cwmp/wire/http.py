@@ -3,6 +3,7 @@
 from micropython import const
 
 from .url import HttpError, parse_url  # noqa: F401 - parse_url is for those who use this module
+
 _HEAD_MAX = const(4096)  # status, headers, chunk extensions, trailers: all of one response
 _LINE_MAX = const(1024)
 _DIGITS_MAX = const(8)  # of a chunk size
