@@ -23,12 +23,13 @@ from host_tools.boards import BOARDS, Board
 from host_tools.certificate import read_ca
 from host_tools.errors import Failed, UserError
 from host_tools.names import firmware_sources, renamed, short_names
-from host_tools.stale import CA
+from host_tools.pack import packed
 from host_tools.tomlfile import line_of, read_toml
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 EMITTER = re.compile(rb"^[ \t]*@micropython\.(?:viper|native)[ \t]*(?:#.*)?$", re.MULTILINE)
+CA = "acs_ca.der"
 SOURCES_AS_THEY_ARE = ("boot.py", "main.py")  # MicroPython runs these by name, and only as source
 
 
@@ -125,6 +126,8 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
             f"lib/{name.with_suffix('.mpy').as_posix()}": renamed(code, short)
             for (_, name, _), code in zip(jobs, compiled, strict=True)
         }
+    if board.target == "qemu":
+        files = packed(files)
     for name in SOURCES_AS_THEY_ARE:
         for place in (firmware, BOARDS / board.name):  # what a board brings comes last
             if (place / name).exists():

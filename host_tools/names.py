@@ -7,6 +7,7 @@ is the same; `python -m host_tools names` reads a traceback back into the names 
 """
 
 import ast
+import keyword
 import sys
 import zlib
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ from host_tools.errors import Failed
 ROM_NAMES = Path(__file__).with_name("rom_names.txt")
 # What others call by name: main.py, the mpremote user's `import cwmp`, the bench's scripts.
 PUBLIC = frozenset({"main", "cwmp"})
-_LONGEST = 16  # of a name taken from ROM: in the .mpy it takes its length
+_LONGEST = 10  # of a name taken from ROM: in the .mpy it takes its length
 
 
 def rom_names() -> list[str]:
@@ -99,7 +100,11 @@ def short_names(sources: Mapping[str, str]) -> dict[str, str]:
     keep = names.foreign | modules | PUBLIC | set(rom)
     own = sorted(name for name in names.own - keep if not name.startswith("__") and len(name) > 2)
     taken = names.own | names.used | names.foreign | modules
-    free = [name for name in rom if name not in taken and len(name) <= _LONGEST]
+    free = [
+        name
+        for name in rom
+        if name not in taken and len(name) <= _LONGEST and not keyword.iskeyword(name)
+    ]
     letters = "abcdefghijklmnopqrstuvwxyz"
     made = (a + b + c for a in letters for b in letters for c in ("", *letters))
     reserve = (name for name in made if name not in taken and name not in rom)

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable
 
-CONFIGURATION = "site.json"  # an image without it keeps the one that is there
-CA = "acs_ca.der"  # the CA that it names: comes and stays with it
+CONFIGURATION = "site.json"  # an image without it keeps the one that is there, and its CA
+CA = "acs_ca.der"
 LIST = "image.json"  # what was installed: goes first and comes last
 PACKAGE = "lib/cwmp/"
 # Files that would be found before lib/cwmp: an older layout, or one left by hand.

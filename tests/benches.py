@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from host_tools import boards, image
+from host_tools import boards, image, micropython_image
 from host_tools.errors import UserError
 from host_tools.lab.namespace import Namespace, Unavailable
 from host_tools.targets.base import Target
+from host_tools.targets.qemu import QemuTarget, find_qemu
 from host_tools.targets.serial import BAUD, SerialTarget
 from host_tools.targets.unix import UnixTarget
 
@@ -131,7 +132,7 @@ class SerialBench(OneBoard):
     def capabilities(self) -> frozenset[str]:
         lacking = set() if self.only.host_address else {"network"}
         found = self.only.capabilities - lacking
-        return found | {"loopback" if self.on_this_machine else "wifi"}
+        return found | {"watchdog"} | ({"loopback"} if self.on_this_machine else {"wifi"})
 
     @cached_property
     def image(self) -> image.Image:
@@ -146,19 +147,17 @@ class QemuBench(OneBoard):
     host_address = "10.77.0.1"
     board_address = "10.77.0.2"
 
+    target = QemuTarget
+
     def __init__(self, config: pytest.Config, state: Path) -> None:
         super().__init__(config, state)
-        from host_tools.targets.qemu import QemuTarget
-
-        self.target = QemuTarget
         self._namespaces: list[Namespace] = []
 
     @cached_property
     def only(self) -> Target:
-        from host_tools.targets.qemu import QemuTarget, find_qemu
-
         board = boards.load(self.config.getoption("board") or self.board)
         find_qemu()
+        micropython_image.find(board)
         try:
             self._namespaces = [Namespace("lab"), Namespace("board")]
             lab, inside = self._namespaces
@@ -176,7 +175,7 @@ class QemuBench(OneBoard):
 
     @cached_property
     def capabilities(self) -> frozenset[str]:
-        return self.only.capabilities | {"link"}
+        return self.only.capabilities | {"unset_clock"}
 
     def lab(self) -> AbstractContextManager[None]:
         assert self.only
@@ -203,8 +202,4 @@ def lacking(bench: Bench, wanted: set[str]) -> str:
 def pace_of(config: pytest.Config) -> float:
     """See `Target.pace`; known before there is a bench."""
     kind = config.getoption("target") or DEFAULT_TARGET
-    if kind == "qemu":
-        from host_tools.targets.qemu import QemuTarget
-
-        return QemuTarget.pace
     return BENCHES[kind].target.pace if kind in BENCHES else 1.0

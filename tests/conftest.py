@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     pace = pace_of(config)
     for item in items:
-        if pace != 1 and "make_cpe" in getattr(item, "fixturenames", ()):
+        if pace != 1 and {"make_cpe", "dut"} & set(getattr(item, "fixturenames", ())):
             mark = item.get_closest_marker("timeout")
             usual = mark.args[0] if mark else float(config.getini("timeout"))
             item.add_marker(pytest.mark.timeout(usual * pace), append=False)

@@ -1,69 +1,65 @@
-# A read of QEMU's flash costs some 20 ms whatever its size, and MicroPython's littlefs reads 32
-# bytes at once: minutes for the imports of main.py. Here a line is read at once and some lines are
-# kept. Once something is written the imports are over, and few will do.
+# A read of QEMU's flash costs some 20 ms whatever its size. MicroPython's littlefs reads 32 bytes at
+# once, and an import looks for its file in many places: minutes for those of main.py. So littlefs
+# is mounted again with larger reads, and /lib is one file, lib.pack, with an index that is kept.
+import io
 import os
 
 from esp32 import Partition
 
-LINE = 1024
-MANY, FEW = 16, 4
+FOLDER = (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
-class Cached:
-    def __init__(self, flash):
-        self.flash = flash
-        self.lines = {}
-        self.used = []  # the line used last is last
-        self.most = MANY
+class Piece(io.IOBase):
+    # A file of the pack. An import reads it to the end before it does anything else.
+    def __init__(self, file, at, size):
+        self.file = file
+        self.left = size
+        file.seek(at)
 
-    def line(self, number):
-        lines, used = self.lines, self.used
-        if number in lines:
-            if used[-1] != number:
-                used.remove(number)
-                used.append(number)
-            return lines[number]
-        if len(used) < self.most:
-            line = memoryview(bytearray(LINE))
-        else:
-            line = lines.pop(used.pop(0))
-        at = number * LINE
-        self.flash.readblocks(at // 4096, line, at % 4096)
-        lines[number] = line
-        used.append(number)
-        return line
-
-    def readblocks(self, block, into, offset=0):
-        at = block * 4096 + offset
-        done, size = 0, len(into)
-        into = memoryview(into)
-        while done < size:
-            first = at % LINE
-            count = min(LINE - first, size - done)
-            into[done : done + count] = self.line(at // LINE)[first : first + count]
-            done += count
-            at += count
-
-    def forget(self, first, last):
-        if self.most > FEW:
-            self.most = FEW
-            for number in self.used[:-FEW]:
-                del self.lines[number]
-            self.used = self.used[-FEW:]
-        for number in [number for number in self.used if first <= number <= last]:
-            self.used.remove(number)
-            del self.lines[number]
-
-    def writeblocks(self, block, data, offset=0):
-        at = block * 4096 + offset
-        self.forget(at // LINE, (at + len(data) - 1) // LINE)
-        self.flash.writeblocks(block, data, offset)
+    def readinto(self, into):
+        count = self.file.readinto(memoryview(into)[: self.left])
+        self.left -= count
+        return count
 
     def ioctl(self, what, argument):
-        if what == 6:  # erase
-            self.forget(argument * 4096 // LINE, argument * 4096 // LINE + 4096 // LINE - 1)
-        return self.flash.ioctl(what, argument)
+        return 0 if what == 4 else -1  # close
+
+
+class Pack:
+    # "<bytes of the index>\n", the index with a line "/path offset size" for each file, the files.
+    def __init__(self, path):
+        self.file = open(path, "rb")
+        size = int(self.file.readline())
+        self.index = b"\n" + self.file.read(size)
+        self.start = self.file.tell()
+
+    def mount(self, readonly, mkfs):
+        pass
+
+    def umount(self):
+        pass
+
+    def stat(self, path):
+        path = b"\n" + path.encode()
+        if path + b" " in self.index:
+            return FILE
+        if path + b"/" in self.index:
+            return FOLDER
+        raise OSError(2)
+
+    def open(self, path, mode):
+        path = b"\n" + path.encode() + b" "
+        at = self.index.find(path)
+        if at < 0:
+            raise OSError(2)
+        at += len(path)
+        offset, size = self.index[at : self.index.find(b"\n", at)].split()
+        return Piece(self.file, self.start + int(offset), int(size))
 
 
 os.umount("/")
-os.mount(os.VfsLfs2(Cached(Partition.find(Partition.TYPE_DATA, label="vfs")[0]), mtime=False), "/")
+os.mount(
+    os.VfsLfs2(Partition.find(Partition.TYPE_DATA, label="vfs")[0], readsize=512, mtime=False), "/"
+)
+os.mount(Pack("lib.pack"), "/lib")

@@ -102,6 +102,10 @@ class Target(ABC):
         """Take the power away and give it back; `before_power` is called while it is off."""
         self.refuse("power_cut")
 
+    def link(self, up: bool) -> None:
+        """Take the network away, as when a modem hangs up, or give it back."""
+        self.refuse("link")
+
     def refuse(self, capability: str) -> NoReturn:
         raise UserError(f"the {self.kind} target cannot do this (no {capability!r})")
 

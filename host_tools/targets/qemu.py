@@ -48,7 +48,7 @@ class QemuTarget(PumpedTarget):
     kind = "qemu"
     pump = "host_tools.targets.qemu_pump"
     capabilities = frozenset(
-        {"reset", "power_cut", "network", "netns", "files", "detached", "esptool"}
+        {"reset", "power_cut", "network", "netns", "files", "detached", "esptool", "link"}
     )
     pace = 4.0
     patience = 30.0  # s; the ROM's first word is waited for
@@ -115,6 +115,9 @@ class QemuTarget(PumpedTarget):
         if not self.running:
             super().start()
         return str(self.control("power-on-download")["port"])
+
+    def link(self, up: bool) -> None:
+        self.control("link-up" if up else "link-down")
 
     def install(self, files: Mapping[str, bytes], *, erase: bool = False) -> list[str]:
         """See `Target.install`: MicroPython and a file system that also has what the device and

@@ -85,6 +85,7 @@ class QemuPump(Pump):
         self.end = -1
         self.console, self.modem = Uart(), Uart()
         self.download = False
+        self.linked = True
         if options.netns:
             furnished = partial(tun.instead_of, options.netns, LOOPBACK_ALIAS)
         else:
@@ -161,6 +162,14 @@ class QemuPump(Pump):
             finally:
                 self.download = False
             return {}
+        if word == "link-down":  # a modem that hangs up, and does not answer any more
+            self.peer.close(time.monotonic())
+            self.linked = False
+            return {}
+        if word == "link-up":
+            self.peer = self.new_peer()
+            self.linked = True
+            return {}
         return super().obey(word)
 
     def close(self) -> None:
@@ -180,6 +189,9 @@ class QemuPump(Pump):
             self.user.say(data)
 
     def from_modem(self) -> None:
+        if not self.linked:
+            self.modem.read()
+            return
         for packet in self.peer.receive(self.modem.read(), time.monotonic()):
             if self.nat is not None:
                 self.nat.packet(packet)

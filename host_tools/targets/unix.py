@@ -44,6 +44,7 @@ class UnixTarget(PumpedTarget):
     usual_board = "unix"
     capabilities = frozenset(
         {"reset", "power_cut", "network", "netns", "files", "filesystem", "detached", "loopback"}
+        | {"watchdog"}
     )
 
     def __init__(

@@ -1,6 +1,6 @@
 """The pump of a unix-port board: the interpreter runs on a PTY of its own, and is started again
 when it ends. `flash/` in the state folder is the board's file system, the interpreter's working
-directory; `rtc` beside it is the memory of the RTC, which outlives a reset, but not the power.
+directory; the file `rtc` beside it is the memory of the RTC: it outlives a reset, not the power.
 
 How the interpreter ends decides what comes next: status 0 is a soft reset (Ctrl-D), 3 a reset of
 the chip, anything else a crash, after which the chip resets too. Ctrl-C that ends the interpreter
@@ -23,7 +23,7 @@ import time
 from typing import Any
 
 from host_tools.targets import pump, unix_boot
-from host_tools.targets.pump import KEYS, Pump, Wait
+from host_tools.targets.pump import CRASH_DELAY, KEYS, Pump, Wait
 from host_tools.targets.unix_watchdog import Watchdog
 from host_tools.targets.unix_wires import set_board_side
 
@@ -106,12 +106,8 @@ class UnixPump(Pump):
         self.to_raw = False
         self.boot_main = True
         super().cut(reason)
-
-    def obey(self, word: str) -> dict[str, Any]:
-        answer = super().obey(word)
-        if word == "power-off":
+        if reason != "reset":
             self.forget_rtc()
-        return answer
 
     def forget_rtc(self) -> None:
         (self.state / "rtc").unlink(missing_ok=True)
@@ -156,7 +152,7 @@ class UnixPump(Pump):
         self.power_down()
         self.log.note("watchdog, reset")
         self.user.say(b"\r\nboard: watchdog, reset\r\n")
-        self.boot_in(pump.CRASH_DELAY)
+        self.boot_in(CRASH_DELAY)
 
     # --- bytes
 
@@ -240,6 +236,9 @@ class UnixPump(Pump):
                 wait.times.append(wait.now + 0.05)
 
     def serve_board(self, readable: list[int], writable: list[int]) -> None:
+        if self.watchdog.bites:
+            self.bitten()
+            return
         if self.board in writable:
             self.feed_board()
         if self.watchdog.fd in readable:
@@ -248,8 +247,6 @@ class UnixPump(Pump):
             self.from_board()
         if self.end in readable:
             self.ended()
-        elif self.watchdog.bites:
-            self.bitten()
 
     def details(self) -> dict[str, Any]:
         return {

@@ -13,4 +13,10 @@ def boot_first(cpe: Cpe, script: str) -> None:
     """Let `script` run at power-up before main.py; it uses the names of the sources."""
     short = short_names(firmware_sources(FIRMWARE))
     text = re.sub(r"\w+", lambda word: short.get(word[0], word[0]), script)
-    (cpe.flash / "boot.py").write_text(text)
+    usual = cpe.image.files.get("boot.py", b"")
+    cpe.target.write_file("boot.py", usual + b"\n" + text.encode())
+
+
+def boot_as_usual(cpe: Cpe) -> None:
+    """Take that back."""
+    cpe.target.write_file("boot.py", cpe.image.files.get("boot.py"))

@@ -120,7 +120,9 @@ def test_b27_ctrl_c_at_any_time_gives_the_prompt_and_ctrl_d_boots_again(board: C
             assert re.search(r"I \d+ boot: stopped; Ctrl-D", said), repr(said)
             assert "Traceback" not in said
             assert "42\n>>> " in say(b"40+2\r", r"42\r\n>>> ")
-            assert "import" in say(b"import cwmp; print('import', cwmp.VERSION)\r", r"import \d")
+            assert "import" in say(
+                b"import cwmp; print('import', cwmp.__name__)\r", r"import cwmp"
+            )
             said = say(b"\x04", "net: listening")
             assert "boot: start version=" in said
             assert say(b"status\r", DONE).endswith("ok\n")

@@ -2,12 +2,11 @@
 
 import pytest
 
-from tests.conformance.patched import boot_first
+from tests.conformance.patched import boot_as_usual, boot_first
 from tests.conformance.rig import MakeRig, Rig
 from tests.cpe import Cpe
 
-# Changes files on the flash while the board is off.
-pytestmark = pytest.mark.capability("filesystem")
+pytestmark = pytest.mark.capability("files")
 
 # The agent fails as soon as it runs, as with a record that it cannot digest.
 BROKEN = """
@@ -17,10 +16,6 @@ agent.Agent.run = run
 boot._RESTART_S = 0
 """
 SAFE = r"^E \d+ boot: safe mode: 5 boots in a row failed, the agent is not started"
-
-
-def unbroken(cpe: Cpe) -> None:
-    (cpe.flash / "boot.py").unlink()
 
 
 def in_safe_mode(cpe: Cpe) -> None:
@@ -39,24 +34,27 @@ def test_five_failed_boots_lead_to_a_console_that_says_so(cpe: Cpe) -> None:
     assert any("Ctrl-C" in line for line in cpe.command("help"))
 
 
+@pytest.mark.capability("filesystem")
 def test_reboot_leaves_safe_mode_and_counts_from_zero(cpe: Cpe) -> None:
     in_safe_mode(cpe)
-    unbroken(cpe)
+    boot_as_usual(cpe)
     cpe.command("reboot")
     cpe.expect(r"net: listening")
     assert any(line.startswith("session ") for line in cpe.command("status"))
     assert not (cpe.target.state / "rtc").read_bytes().endswith(b"\x05")
 
 
+@pytest.mark.capability("filesystem")
 def test_factory_reset_in_safe_mode_forgets_the_records(cpe: Cpe) -> None:
     in_safe_mode(cpe)
-    unbroken(cpe)
-    path = (cpe.flash / "state" / "device.json").read_bytes()
+    boot_as_usual(cpe)
+    before = cpe.target.read_file("state/device.json")
     cpe.command("factory-reset")
     cpe.expect(r"net: listening")
-    assert (cpe.flash / "state" / "device.json").read_bytes() != path
+    assert cpe.target.read_file("state/device.json") != before
 
 
+@pytest.mark.capability("filesystem")
 def test_safe_mode_gives_the_agent_another_try_and_comes_back(cpe: Cpe) -> None:
     boot_first(cpe, BROKEN + "from cwmp.runtime import safe_mode\nsafe_mode.RETRY_S = 1\n")
     cpe.start()
@@ -65,11 +63,12 @@ def test_safe_mode_gives_the_agent_another_try_and_comes_back(cpe: Cpe) -> None:
         cpe.expect("safe mode: another try")
         cpe.expect("crashed error=")  # one failure is enough now
     cpe.expect(SAFE)
-    unbroken(cpe)
+    boot_as_usual(cpe)
     cpe.expect("safe mode: another try")
     cpe.expect("net: listening")
 
 
+@pytest.mark.capability("power_cut")
 def test_losing_power_is_no_failed_boot(cpe: Cpe) -> None:
     boot_first(cpe, BROKEN)
     cpe.start()

@@ -8,8 +8,7 @@ import pytest
 from tests.conformance.certificates import NAME, Certificates
 from tests.conformance.rig import MakeRig, Rig
 
-# Changes files on the flash while the board is off.
-pytestmark = pytest.mark.capability("filesystem")
+pytestmark = pytest.mark.capability("files", "loopback")  # the certificate is for localhost
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +27,7 @@ async def over_tls(
     """A rig whose ACS has https; the CPE knows it as localhost."""
     context = certificates.server("acs", host, expired)
     rig = await make_rig(acs={"tls": context})
-    section = {**rig.site["acs"], "url": rig.acs.url.replace("127.0.0.1", NAME), **acs}
+    section = {**rig.site["acs"], "url": rig.acs.url.replace(rig.host, NAME), **acs}
     if ca:
         section["ca"] = str(certificates.folder / ca)
     rig.site = {**rig.site, "acs": section}
@@ -52,8 +51,8 @@ async def test_a_session_over_tls_with_the_ca_of_the_site(make_rig, certificates
 
 async def test_the_ca_lies_on_the_flash_as_der(make_rig, certificates):
     rig = await over_tls(make_rig, certificates)
-    assert (rig.board.flash / "acs_ca.der").read_bytes()[:1] == b"\x30"
-    assert json.loads((rig.board.flash / "site.json").read_text())["acs"]["ca"] == "acs_ca.der"
+    assert rig.board.target.read_file("acs_ca.der")[:1] == b"\x30"
+    assert json.loads(rig.board.target.read_file("site.json"))["acs"]["ca"] == "acs_ca.der"
 
 
 async def test_b17_a_certificate_of_another_ca_is_refused(make_rig, certificates):
@@ -85,11 +84,11 @@ async def test_b17_not_verifying_is_a_switch_that_the_log_shouts_about(make_rig,
 @pytest.mark.parametrize("content", [b"", b"no certificate"], ids=["empty", "text"])
 async def test_a_damaged_ca_on_the_flash_is_named(make_rig, certificates, content):
     rig = await over_tls(make_rig, certificates)
-    (rig.board.flash / "acs_ca.der").write_bytes(content)
+    rig.board.target.write_file("acs_ca.der", content)
     await refused(rig, "tls no certificate in acs_ca.der")
 
 
 async def test_a_ca_missing_on_the_flash_is_named(make_rig, certificates):
     rig = await over_tls(make_rig, certificates)
-    (rig.board.flash / "acs_ca.der").unlink()
+    rig.board.target.write_file("acs_ca.der", None)
     await refused(rig, "tls cannot read the CA in acs_ca.der")
