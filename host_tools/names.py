@@ -19,7 +19,7 @@ from host_tools.errors import Failed
 ROM_NAMES = Path(__file__).with_name("rom_names.txt")
 # What others call by name: main.py, the mpremote user's `import cwmp`, the bench's scripts.
 PUBLIC = frozenset({"main", "cwmp"})
-_LONGEST = 16  # of a name taken from ROM: in the .mpy it takes its length
+_LONGEST = 10  # of a name taken from ROM: in the .mpy it takes its length
 
 
 def rom_names() -> list[str]:

@@ -17,7 +17,7 @@ from ..core.periodic import Periodic
 from ..core.schedule import Schedule
 from ..wire.udp_request import REASONS
 from .resolver import Resolver
-from .slices import Slices, scarce
+from .slices import drop_all, scarce
 from .store import Store
 from .udp import PrimaryPort
 
@@ -66,7 +66,6 @@ class Agent:
         self.progress = 0  # when the running session last got anywhere (CWMP-24)
         memory = site["limits"]["memory"]
         self._saving = scarce() if memory == "auto" else memory == "save"
-        self._slices = Slices()
         self._wake = asyncio.Event()
         self._stale = True  # parameters changed: their users have not been told
         self._clock_known = False
@@ -92,9 +91,9 @@ class Agent:
 
     def _drop_slices(self):
         if self._management:
-            self._management.close()
+            names = self._management.close()
             self._management = None
-        self._slices.drop()
+            drop_all(names)
 
     # Records
 

@@ -17,6 +17,30 @@ from ..wire.url import HttpError, parse_url
 
 _MS = "Device.ManagementServer."
 
+# Loaded with this module, by a session, or by the console: what nobody needs between two sessions.
+SLICE = (
+    "runtime.commands",
+    "runtime.health",
+    "runtime.session_runner",
+    "runtime.http_client",
+    "runtime.stream",
+    "runtime.management",
+    "core.rpc",
+    "core.session",
+    "core.inform",
+    "core.data_model",
+    "core.device2",
+    "core.events",
+    "core.notification",
+    "core.cwmp_types",
+    "core.fault",
+    "wire.http_auth",
+    "wire.http",
+    "wire.url",
+    "wire.soap",
+    "wire.xml",
+)
+
 
 class Management:
     """Data model, events and sessions of `agent`. `runner` exists once a session was wanted."""
@@ -77,13 +101,14 @@ class Management:
             self.events.dirty = False
 
     def close(self):
-        """Save, and leave with the agent what the next Management has to know and no flash
-        keeps.
+        """Save, leave with the agent what the next Management has to know and no flash keeps, and
+        return the modules that go.
         """
         self.save()
         kept = self.events.snapshot()
         kept["events"] = self.events.pending()  # those too that a boot would drop
         self.agent.kept = kept
+        return SLICE
 
     # Parameters and those who use them
 

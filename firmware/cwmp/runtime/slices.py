@@ -17,21 +17,19 @@ def scarce():
 
 
 def drop(package, name):
-    """Forget the module `name` of `package`: the collector takes it when nobody uses it."""
-    del sys.modules[package.__name__ + "." + name]
+    """Forget the module `name` of `package`. Nothing of it may be in use."""
+    module = sys.modules.pop(package.__name__ + "." + name)
     delattr(package, name)
+    # The collector takes any word for a reference that looks like one: without its contents, a
+    # module that a forgotten word on the stack points to is no loss.
+    module.__dict__.clear()
 
 
-class Slices:
-    """What is loaded when this is made stays; `drop` forgets what came after that."""
-
-    def __init__(self):
-        self._resident = set(sys.modules)
-
-    def drop(self):
-        """Forget the modules of this package that are not resident, and collect."""
-        for name in list(sys.modules):
-            if name.startswith("cwmp.") and name not in self._resident:
-                package, _, leaf = name.rpartition(".")
-                drop(sys.modules[package], leaf)
-        gc.collect()
+def drop_all(names):
+    """Forget those modules of this package, `room.name`, that are loaded, and collect."""
+    root = __name__.partition(".")[0] + "."
+    for full in names:
+        room, _, name = full.partition(".")
+        if root + full in sys.modules:
+            drop(sys.modules[root + room], name)
+    gc.collect()
