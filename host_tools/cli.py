@@ -17,6 +17,7 @@ from host_tools.errors import UserError
 
 ROOMS = {
     "board": "host_tools.targets.commands",
+    "fetch": "host_tools.fetch",
     "console": "host_tools.console_command",
     "names": "host_tools.names",
     "wake": "host_tools.wake",

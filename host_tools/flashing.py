@@ -11,8 +11,9 @@ import typer
 from host_tools import boards, chip_flashing, image
 from host_tools.banner import BANNER, NO_START, fields
 from host_tools.errors import UserError
-from host_tools.targets.base import Target
-from host_tools.targets.unix import UnixTarget
+from host_tools.stale import CONFIGURATION
+from host_tools.targets.kinds import Wishes, target_for
+from host_tools.targets.pumped import PumpedTarget
 
 DEFAULT_STATE = Path("out")
 
@@ -23,43 +24,23 @@ class Flashed:
     files.
     """
 
-    target: Target
+    target: PumpedTarget
     port: str
     banner: dict[str, str]
     size: int
     removed: list[str]
 
 
-def target_for(
-    board: boards.Board,
-    state: Path,
-    *,
-    interpreter: str | None = None,
-    netns: str = "",
-    detached: bool = True,
-) -> Target:
-    """Make the target that a board file asks for."""
-    if board.target == "unix":
-        return UnixTarget(
-            state,
-            interpreter=interpreter,
-            heap=board.heap.size,
-            netns=netns,
-            detached=detached,
-        )
-    raise UserError(f"board {board.name}: no target {board.target!r}")
-
-
 def flash(
-    target: Target, content: image.Image, *, erase: bool = False, timeout: float = 20.0
+    target: PumpedTarget, content: image.Image, *, erase: bool = False, timeout: float = 20.0
 ) -> Flashed:
-    """Install the image, power up and wait for the firmware's banner; raises `Failed` with the
-    board's last words.
+    """Install the image, power up and wait for the firmware's banner (`timeout` x the target's
+    pace); raises `Failed` with the board's last words.
     """
     removed = target.install(content.files, erase=erase)
     since = target.log_position()
     port = target.start()
-    found = target.wait_line(BANNER, since, timeout, fatal=NO_START)
+    found = target.wait_line(BANNER, since, timeout * target.pace, fatal=NO_START)
     return Flashed(target, port, fields(found[1]), content.size, removed)
 
 
@@ -177,9 +158,9 @@ def command(
             baud=baud,
         )
     else:
-        if config is None and not (folder / "flash" / "site.json").exists():
+        target = target_for(chosen, folder, Wishes(interpreter, micropython, netns))
+        if config is None and not target.has(CONFIGURATION):
             raise UserError("--config is missing: this board has no configuration yet")
-        target = target_for(chosen, folder, interpreter=interpreter, netns=netns)
         done = flash(target, image.build(chosen, site), erase=erase)
         show(done)
         reached = done.port
@@ -207,4 +188,5 @@ def show(done: Flashed) -> None:
     typer.echo(f"log       {done.target.log_path}")
     typer.echo(f"attach    python -m host_tools console {done.port}")
     typer.echo(f"          mpremote connect {done.port}")
-    typer.echo(f"stop      python -m host_tools board stop unix --state {done.target.state}")
+    stop = f"{done.target.usual_board} --state {done.target.state}"
+    typer.echo(f"stop      python -m host_tools board stop {stop}")

@@ -1,20 +1,19 @@
 # A read of QEMU's flash costs some 20 ms whatever its size, and MicroPython's littlefs reads 32
-# bytes at once: minutes for the imports of main.py. Here a line is read at once and some lines are
-# kept. Once something is written the imports are over, and few will do.
+# bytes at once: minutes for the imports of main.py. Here whole lines are read, and as many kept as
+# the folders on the way to a module take, so that only the module itself is read for an import.
 import os
 
 from esp32 import Partition
 
 LINE = 1024
-MANY, FEW = 16, 4
+MOST = 16
 
 
 class Cached:
     def __init__(self, flash):
         self.flash = flash
         self.lines = {}
-        self.used = []  # the line used last is last
-        self.most = MANY
+        self.used = []  # the numbers of the lines; the one used last is last
 
     def line(self, number):
         lines, used = self.lines, self.used
@@ -23,10 +22,7 @@ class Cached:
                 used.remove(number)
                 used.append(number)
             return lines[number]
-        if len(used) < self.most:
-            line = memoryview(bytearray(LINE))
-        else:
-            line = lines.pop(used.pop(0))
+        line = lines.pop(used.pop(0)) if len(used) == MOST else memoryview(bytearray(LINE))
         at = number * LINE
         self.flash.readblocks(at // 4096, line, at % 4096)
         lines[number] = line
@@ -44,24 +40,19 @@ class Cached:
             done += count
             at += count
 
-    def forget(self, first, last):
-        if self.most > FEW:
-            self.most = FEW
-            for number in self.used[:-FEW]:
+    def forget(self, at, size):
+        for number in range(at // LINE, (at + size - 1) // LINE + 1):
+            if number in self.lines:
+                self.used.remove(number)
                 del self.lines[number]
-            self.used = self.used[-FEW:]
-        for number in [number for number in self.used if first <= number <= last]:
-            self.used.remove(number)
-            del self.lines[number]
 
     def writeblocks(self, block, data, offset=0):
-        at = block * 4096 + offset
-        self.forget(at // LINE, (at + len(data) - 1) // LINE)
+        self.forget(block * 4096 + offset, len(data))
         self.flash.writeblocks(block, data, offset)
 
     def ioctl(self, what, argument):
         if what == 6:  # erase
-            self.forget(argument * 4096 // LINE, argument * 4096 // LINE + 4096 // LINE - 1)
+            self.forget(argument * 4096, 4096)
         return self.flash.ioctl(what, argument)
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from host_tools import boards
-from host_tools.errors import UserError
-from host_tools.flashing import DEFAULT_STATE, target_for
+from host_tools.flashing import DEFAULT_STATE
+from host_tools.targets.kinds import Wishes, target_for
 from host_tools.targets.pumped import PumpedTarget, running_boards
 
 BoardName = Annotated[str, typer.Argument(help="A name under boards/.")]
@@ -23,12 +23,8 @@ app = typer.Typer(
 )
 
 
-def chosen(name: str, state: Path | None) -> PumpedTarget:
-    board = boards.load(name)
-    target = target_for(board, state or DEFAULT_STATE / name)
-    if not isinstance(target, PumpedTarget):
-        raise UserError(f"board {name} is not one that this machine runs")
-    return target
+def chosen(name: str, state: Path | None, wishes: Wishes = Wishes()) -> PumpedTarget:
+    return target_for(boards.load(name), state or DEFAULT_STATE / name, wishes)
 
 
 @app.command()
@@ -36,16 +32,19 @@ def start(
     board: BoardName,
     state: StateFolder = None,
     interpreter: Annotated[
-        str | None, typer.Option(help="MicroPython to run [$MICROPYTHON].")
+        str | None, typer.Option(help="MicroPython unix port to run [$MICROPYTHON].")
+    ] = None,
+    micropython: Annotated[
+        Path | None,
+        typer.Option(
+            help="MicroPython image for a blank chip [$ESP_CWMP_MICROPYTHON].",
+            show_default=False,
+        ),
     ] = None,
     netns: Annotated[str, typer.Option(help="Network namespace to run it in.")] = "",
 ) -> None:
-    """Power a board up and print its serial port; an empty folder is a board with blank flash."""
-    known = boards.load(board)
-    target = target_for(
-        known, state or DEFAULT_STATE / board, interpreter=interpreter, netns=netns
-    )
-    typer.echo(target.start())
+    """Power a board up and print its serial port; one whose folder is empty has no program yet."""
+    typer.echo(chosen(board, state, Wishes(interpreter, micropython, netns)).start())
 
 
 @app.command()

@@ -45,6 +45,10 @@ class PumpedTarget(Target):
         them. Raises `UserError` when it cannot be run.
         """
 
+    @abstractmethod
+    def has(self, path: str) -> bool:
+        """Whether there is such a file on the flash; the board may be on."""
+
     def pump_arguments(self) -> list[str]:
         """More options, which a running board is not compared by."""
         return []

@@ -20,6 +20,7 @@ from host_tools.targets.qemu_pump import FLASH
 
 PROGRAM = "qemu-system-xtensa"
 VARIABLE = "ESP_CWMP_QEMU"
+WATCHDOG = "driver=timer.esp32.timg,property=wdt_disable,value=false"
 
 
 def find_qemu(given: str | None = None) -> str:
@@ -40,7 +41,8 @@ def find_qemu(given: str | None = None) -> str:
 
 class QemuTarget(PumpedTarget):
     """See `Target`. `board`: one whose target is qemu; `micropython`: its image, found like
-    everywhere when it is not named.
+    everywhere when it is not named. `watchdog`: the chip's watchdogs work, `machine.WDT` too; on
+    a busy host they bite without a reason.
     """
 
     kind = "qemu"
@@ -59,6 +61,7 @@ class QemuTarget(PumpedTarget):
         qemu: str | None = None,
         micropython: Path | None = None,
         netns: str = "",
+        watchdog: bool = False,
         detached: bool = False,
     ) -> None:
         super().__init__(state, netns=netns, detached=detached)
@@ -69,6 +72,7 @@ class QemuTarget(PumpedTarget):
         self._options: Qemu = board.qemu
         self._qemu = qemu
         self._micropython = micropython
+        self._watchdog = watchdog
 
     @property
     def flash(self) -> Path:
@@ -91,7 +95,8 @@ class QemuTarget(PumpedTarget):
         return {"qemu": find_qemu(self._qemu), "machine": self._options.machine}
 
     def pump_arguments(self) -> list[str]:
-        return [f"--option={word}" for word in self._options.options]
+        words = [*self._options.options, *(("-global", WATCHDOG) if self._watchdog else ())]
+        return [f"--option={word}" for word in words]
 
     def start(self) -> str:
         if not self.flash.exists():
@@ -119,14 +124,18 @@ class QemuTarget(PumpedTarget):
         its owner keep there. A flash whose file system is damaged is not touched unless `erase`.
         """
         find_qemu(self._qemu)  # what nobody can run is not installed
+        self._image({})
+        if self.running:
+            self.control("power-off")
         before = {} if erase or not self.flash.exists() else self._files()
         content, _, removed = merged(files, before)
         image = self._image(content)
-        if self.running:
-            self.control("power-off")
         self.state.mkdir(parents=True, exist_ok=True)
         esp_image.save(image.whole, self.flash)
         return removed
+
+    def has(self, path: str) -> bool:
+        return self.flash.exists() and path in self._present().files
 
     def read_file(self, path: str) -> bytes:
         files = self._files()
@@ -157,7 +166,6 @@ class QemuTarget(PumpedTarget):
         return esp_image.make(self._board, content, str(path), files)
 
     def _present(self) -> esp_image.FlashImage:
-        self._must_be_off()
         try:
             whole = self.flash.read_bytes()
         except OSError as error:
@@ -165,6 +173,8 @@ class QemuTarget(PumpedTarget):
         return esp_image.read(self._board, whole, str(self.flash))
 
     def _files(self) -> dict[str, bytes]:
+        if self.running and self.status()["qemu_pid"]:
+            raise UserError(f"{self.flash}: the files of a board that is on cannot be reached")
         try:
             return self._present().files
         except ValueError as error:
@@ -176,7 +186,3 @@ class QemuTarget(PumpedTarget):
         with self.flash.open("r+b") as file:
             file.seek(vfs.offset)
             file.write(filesystem)
-
-    def _must_be_off(self) -> None:
-        if self.running and self.status()["qemu_pid"]:
-            raise UserError(f"{self.flash}: the files of a board that is on cannot be reached")

@@ -73,6 +73,9 @@ class UnixTarget(PumpedTarget):
     def pump_options(self) -> dict[str, str]:
         return {"interpreter": find_interpreter(self._interpreter), "heap": self._heap}
 
+    def has(self, path: str) -> bool:
+        return (self.flash / path).exists()
+
     def read_file(self, path: str) -> bytes:
         return (self.flash / path).read_bytes()
 
