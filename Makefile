@@ -48,7 +48,7 @@ test: $(READY)
 
 test-qemu: $(READY)
 	$(BIN)/python -m pytest --target qemu -m 'not soak' --junitxml out/qemu.xml $(QEMU_TESTS) $(ARGS)
-	$(BIN)/python -m host_tools junit-table out/qemu.xml
+	$(BIN)/python -m host_tools junit-table out/qemu.xml --output docs/suite-on-qemu.md
 
 labgrid: $(READY) $(LABGRID)/.ready
 	$(BIN)/python examples/labgrid/boards.py $(LABGRID)/bin/python -m pytest \
