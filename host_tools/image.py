@@ -23,12 +23,12 @@ from host_tools.boards import BOARDS, Board
 from host_tools.certificate import read_ca
 from host_tools.errors import Failed, UserError
 from host_tools.names import firmware_sources, renamed, short_names
+from host_tools.stale import CA
 from host_tools.tomlfile import line_of, read_toml
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 EMITTER = re.compile(rb"^[ \t]*@micropython\.(?:viper|native)[ \t]*(?:#.*)?$", re.MULTILINE)
-CA = "acs_ca.der"
 SOURCES_AS_THEY_ARE = ("boot.py", "main.py")  # MicroPython runs these by name, and only as source
 
 

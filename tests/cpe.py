@@ -12,6 +12,7 @@ import serial
 
 from host_tools import image
 from host_tools.flashing import BANNER
+from host_tools.stale import CA
 from host_tools.targets.base import LogReader, Target
 from host_tools.targets.unix import UnixTarget
 
@@ -40,7 +41,7 @@ class Cpe:
     def configure(self, site: Mapping[str, Any]) -> None:
         """Replace the site's configuration; takes effect at the next boot."""
         self.image = image.with_site(self.image, site)
-        for name in ("site.json", image.CA):
+        for name in ("site.json", CA):
             if name in self.image.files:
                 self.target.write_file(name, self.image.files[name])
 

@@ -247,6 +247,8 @@ class UnixPump(Pump):
             self.from_board()
         if self.end in readable:
             self.ended()
+        elif self.watchdog.bites:
+            self.bitten()
 
     def details(self) -> dict[str, Any]:
         return {
