@@ -26,6 +26,7 @@ ROOMS = {
     "demo": "host_tools.demo.commands",
     "bench": "host_tools.bench.commands",
     "id-table": "host_tools.id_table",
+    "junit-table": "host_tools.junit_table",
     "mip-package": "host_tools.mip_package",
 }
 HELP = """The lab around esp-cwmp: boards, servers, captures.

@@ -17,8 +17,10 @@ def scarce():
 
 
 def drop(package, name):
-    """Forget the module `name` of `package`. Nothing of it may be in use."""
-    module = sys.modules.pop(package.__name__ + "." + name)
+    """Forget the module `name` of `package`, if it is loaded. Nothing of it may be in use."""
+    module = sys.modules.pop(package.__name__ + "." + name, None)
+    if module is None:
+        return  # a session that ended meanwhile has dropped it
     delattr(package, name)
     # The collector takes any word for a reference that looks like one: without its contents, a
     # module that a forgotten word on the stack points to is no loss.
