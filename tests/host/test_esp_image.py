@@ -1,5 +1,6 @@
 """The whole flash of every board: made, taken apart again, and refused when it cannot be."""
 
+import json
 import struct
 import subprocess
 import sys
@@ -58,6 +59,19 @@ def test_image_with_the_official_micropython(name: str) -> None:
     except UserError as error:
         pytest.skip(str(error))
     whole(board, content, path.name)
+
+
+def test_new_board_is_a_new_folder_and_no_code(tmp_path: Path) -> None:
+    text = (boards.BOARDS / "esp32s3_generic" / "board.toml").read_text()
+    text = text.replace('size = "8MB"', 'size = "16MB"').replace('"wlan"', '"lan"\nmdc = 23')
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "gateway" / "board.toml").write_text(text)
+    board = boards.load("gateway", tmp_path)
+    whole(board, made_image.micropython(board), "made")
+    files = image.build(board, SITE).files
+    told = json.loads(files["board.json"])
+    assert told["name"] == "gateway"
+    assert (told["network"]["driver"], told["network"]["mdc"]) == ("lan", 23)
 
 
 def test_unix_board_has_its_image_as_a_folder(tmp_path: Path) -> None:

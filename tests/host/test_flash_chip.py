@@ -354,6 +354,19 @@ def test_esptool_that_fails_half_way_loses_nothing(tmp_path: Path) -> None:
     assert not rescued.exists()
 
 
+def test_ctrl_c_half_way_says_how_to_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = ChipInMemory()
+
+    def stopped(parts: dict[int, bytes], *, erase: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tool, "write", stopped)
+    with pytest.raises(Failed, match=r"^interrupted, the flash may be incomplete: run the same"):
+        installed(tool, tmp_path, NEW)
+
+
 @pytest.mark.parametrize(
     ("said", "words", "status"),
     [
