@@ -7,7 +7,7 @@ LABGRID := .venv-labgrid
 QEMU_TESTS := tests/conformance tests/hil
 STUBS_PIN := micropython-esp32-stubs==1.29.0.post1
 
-.PHONY: help venv demo test test-qemu labgrid lint bench soak docs clean
+.PHONY: help venv demo test test-qemu labgrid lint bench soak docs binding clean
 
 help:
 	@echo "make demo    the whole story on this machine: CPE behind a NAT, STUN, ACS, a wake-up"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench   measure"
 	@echo "make soak    long runs"
 	@echo "make docs    the table of requirements and their tests"
+	@echo "make binding the tables of docs/binding.md, by simulation"
 	@echo "make venv    only make .venv"
 	@echo "make clean   remove what was built; .venv stays"
 
@@ -73,6 +74,11 @@ soak: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m host_tools id-table
+
+binding: $(READY)
+	$(BIN)/python -m host_tools sim matrix --write docs/binding.md
+	$(BIN)/python -m host_tools sim keepalives --write docs/binding.md --plot docs/keepalives.svg
+	$(BIN)/python -m host_tools sim outages --write docs/binding.md
 
 clean:
 	rm -rf build out .pytest_cache .mypy_cache .ruff_cache .hypothesis pytest-embedded *.egg-info demo.pcapng demo.json

@@ -25,6 +25,7 @@ ROOMS = {
     "capture": "host_tools.capture.commands",
     "demo": "host_tools.demo.commands",
     "bench": "host_tools.bench.commands",
+    "sim": "host_tools.sim.commands",
     "id-table": "host_tools.id_table",
     "junit-table": "host_tools.junit_table",
     "mip-package": "host_tools.mip_package",

@@ -40,7 +40,7 @@ class Cpe:
     def configure(self, site: Mapping[str, Any]) -> None:
         """Replace the site's configuration; takes effect at the next boot."""
         self.image = image.with_site(self.image, site)
-        for name in ("site.json", CA):
+        for name in ("site.json", image.CA):
             if name in self.image.files:
                 self.target.write_file(name, self.image.files[name])
 

@@ -37,13 +37,16 @@ class Chance:
     """Numbers by chance from a seed."""
 
     def __init__(self, seed: int) -> None:
-        self._state = (seed * 2654435761 + 1) & 0x3FFFFFFF
+        self._state = (seed * 2654435761 + 1) & 0xFFFFFFFF or 1
         self.below(2)
 
     def below(self, limit: int) -> int:
         """Return a number from 0 to `limit` - 1."""
-        self._state = (self._state * 1103515245 + 12345) & 0x3FFFFFFF
-        return (self._state >> 8) % limit
+        state = self._state  # xorshift32
+        state ^= state << 13 & 0xFFFFFFFF
+        state ^= state >> 17
+        self._state = state = state ^ state << 5 & 0xFFFFFFFF
+        return (state >> 3) % limit
 
     def bytes(self, count: int) -> bytes:
         """Return `count` bytes."""

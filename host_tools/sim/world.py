@@ -13,7 +13,8 @@ NAME = ("stun.example", 3478)
 SERVER = ("203.0.113.1", 3478)
 ACS = ("203.0.113.77", 7547)
 LOCAL = ("192.168.1.7", 7547)
-SESSION = 1500  # ms from a change to the end of the session that tells it
+SESSION = 1500  # ms that a session takes
+TIMEOUT = 30_000  # ms until the CPE gives one up
 
 
 class World:
@@ -41,9 +42,13 @@ class World:
         self.elsewhere = elsewhere
         self.link = True  # between the device and its NAT
         self.names: dict[tuple[str, int], Address] = {NAME: SERVER}
-        self.device = Device(self.chance, self._send, self._lookup, self._changed, discovery)
+        self.acs = True  # it answers
+        self.unix_offset = 1_700_000_000  # of the wall clock, seconds
+        self.device = Device(
+            self.chance, self._send, self._lookup, self._start_session, self.unix, discovery
+        )
         self.told = ""  # the address that the ACS knows
-        self.informs = 0  # sessions because of a changed address
+        self.sessions = self.sessions_failed = 0
         self.keepalives = self.probes = 0  # datagrams sent, primary and secondary
         self.lookups = 0
         self.rings = self.woken = 0
@@ -71,8 +76,8 @@ class World:
         end = clock.now + duration
         while True:
             due = clock.next()
-            deadline = clock.now if device.binding.wants_address else device.deadline()
-            if deadline is not None and (due is None or deadline < due):
+            deadline = device.deadline(clock.now)
+            if due is None or deadline < due:
                 if deadline > end:
                     break
                 clock.now = max(clock.now, deadline)
@@ -129,14 +134,23 @@ class World:
 
     # The ACS
 
-    def _changed(self) -> None:
-        self.clock.at(self.clock.now + SESSION, self._inform)
+    def unix(self) -> int:
+        """The device's wall clock, seconds."""
+        return self.unix_offset + self.clock.now // 1000
 
-    def _inform(self) -> None:
+    def _start_session(self) -> None:
+        took = SESSION if self.link and self.acs else TIMEOUT
         address = self.device.binding.reported[0]
-        if self.link and address != self.told:
+        self.clock.at(self.clock.now + took, self._end_session, took == SESSION, address)
+
+    def _end_session(self, ok: bool, address: str) -> None:
+        self.sessions += 1
+        ok = ok and self.link
+        if ok:
             self.told = address
-            self.informs += 1
+        else:
+            self.sessions_failed += 1
+        self.device.session_over(ok, self.clock.now)
 
     def _told_address(self) -> "Address | None":
         host, _, port = self.told.partition(":")
@@ -163,5 +177,6 @@ class World:
         self.rings += 1
         if self.link and self.nat.back(to, self._ringer) == LOCAL:
             self.woken += 1
+            self.device.ring(self.clock.now)
         else:
             self.missed.append(self.clock.now)

@@ -333,12 +333,14 @@ async def test_b12_a_name_is_never_replaced_by_another_server(make_rig: MakeRig)
 async def test_b12_b20_a_name_without_an_address_is_said(make_rig: MakeRig):
     rig = await make_rig(provision={"stun_host": "no-such-host.invalid"})
     await rig.start()
-    await rig.board.seen(r'binding: failed reason="no address for the STUN server" failures=1')
+    await rig.board.seen(
+        r'binding: failed reason="no IPv4 address for the STUN server" failures=1'
+    )
     cpe = await rig.acs.wait_cpe()
     await cpe.wait_session_end(1)
     status = "\n".join(await rig.idle())
     assert "NOT READY: no STUN answer from no-such-host.invalid" in status
-    assert "no address for the STUN server" in status
+    assert "no IPv4 address for the STUN server" in status
     assert await rig.get(ADDRESS) == ""
 
 

@@ -171,13 +171,14 @@ async def scene(
     nat: KernelNat | None = None,
     tap: TcpTap | None = None,
     transaction_id: str = "cookie",
+    memory: str = "auto",
     **provision: Any,
 ) -> AsyncIterator[Scene]:
     """A CPE that an ACS sets up to use the STUN server at `stun`; powered up, first session over.
 
     `lab`: that server, when it is the lab's; the ACS then rings from its socket. `nat`: the CPE
     lives inside, the ACS outside. `tap`: a relay in front of the ACS, started here. Whatever the
-    CPE sends to the ACS is checked against the standard to the very end.
+    CPE sends to the ACS is checked against the standard to the very end. `memory` is a setting.
     """
     host = OUTSIDE if nat is not None else "127.0.0.1"
     outside: AbstractContextManager[None] = nat.outside.entered() if nat else nullcontext()
@@ -195,6 +196,7 @@ async def scene(
         "connection_request": {"port": free_port()},
         "stun": {"transaction_id": transaction_id},
         "log": {"level": "D"},
+        "limits": {"memory": memory},
     }
     board = make_cpe(site, netns=nat.inside.name if nat else "")
     try:

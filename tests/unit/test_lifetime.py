@@ -20,12 +20,13 @@ class Primary:
         self.used = []  # every value that `use` was told anew
 
     @property
-    def bounds(self):
-        return keepalive_period(*self.range), self.range[1]
+    def terms(self):
+        return self.mapped, self.destination, self.bounds, self.used[-1] if self.used else None
 
     @property
-    def has_range(self):
-        return self.range[1] < 0 or self.range[1] > self.bounds[0]
+    def bounds(self):
+        least, most = keepalive_period(*self.range), self.range[1]
+        return (least, most) if most < 0 or most > least else None
 
     def use(self, lifetime, now):
         if not self.used or self.used[-1] != lifetime:

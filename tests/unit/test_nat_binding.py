@@ -205,7 +205,7 @@ def test_stun_22_no_server_is_a_failure_that_is_said():
     bench.resolves = False
     bench.configure(server=("gone.example", 3478))
     bench.run(100)
-    assert "no address" in bench.binding.failure
+    assert "no IPv4 address" in bench.binding.failure
     bench.resolves = True
     bench.run(40000)
     assert bench.binding.mapped

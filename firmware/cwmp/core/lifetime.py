@@ -57,6 +57,7 @@ class Lifetime:
         self.server = UNKNOWN
         self.error = 0  # code of the error answer of a server that refuses
         self.losses = 0  # bindings lost in spite of what was known
+        self.found = False  # the search is over
         self.probes = 0  # of the last search
         self.lifetime = None  # what `NatBinding.use` is told: seconds, None for the minimum
         self.good = None  # longest wait in seconds that was outlived
@@ -69,7 +70,7 @@ class Lifetime:
         """Search anew when `binding` (NatBinding) has another public address, server or bounds;
         pause while its server does not answer; give it what was found.
         """
-        key = (binding.mapped, binding.destination, binding.bounds)
+        key = binding.terms[:3]
         was = self._key
         if key != was:
             self._key = key
@@ -79,8 +80,11 @@ class Lifetime:
                 # host is the provider's doing.
                 if was[0] and was[0][0] == binding.mapped[0]:
                     lost = self.lifetime
-            self._start(now, binding.bounds[0], binding.bounds[1], lost)
-        if binding.mapped is None or binding.failures or not binding.has_range:
+            if key[2]:
+                self._start(now, key[2][0], key[2][1], lost)
+            else:
+                self.lifetime = None
+        if binding.mapped is None or binding.failures or not key[2]:
             self._deadline = None
         elif self._deadline is None:
             self._rest(now, _RESUME_MS)
@@ -101,7 +105,7 @@ class Lifetime:
         self.good = self.bad = self.lifetime = None
         self._plan = [0]  # waits that are tried before the search goes on
         self._suspect = None  # a wait without answer, as long as the server may be the reason
-        self._found = False
+        self.found = False
         # The primary binding shows first that it lives from keepalive to keepalive.
         self._rest(now, minimum * 1000 + 5000)
 
@@ -178,9 +182,9 @@ class Lifetime:
         self._deadline = now + delay + delay * self._random(1)[0] // 2550
 
     def _begin(self, now):
-        if self._found:
+        if self.found:
             # Is it true still? And may it be more by now?
-            self._found = False
+            self.found = False
             self.probes = 0
             self._plan = [self.good or self._minimum]
             if self.bad:
@@ -287,7 +291,7 @@ class Lifetime:
 
     def _finish(self, now):
         was, self.lifetime = self.lifetime, self._period()
-        self._found = True
+        self.found = True
         text = "lifetime holds_s={} forgotten_s={} period_s={} probes={}"
         self._log(
             "D" if was == self.lifetime else "I",

@@ -147,16 +147,16 @@ class NatBinding:
 
     @property
     def bounds(self):
-        """The safest and the longest period that the ACS allows, seconds; the latter is -1 when
-        anything goes (STUN-51, STUN-52).
+        """The safest and the longest period that the ACS allows, seconds, the latter -1 when
+        anything goes; None when it leaves no choice (STUN-51, STUN-52).
         """
-        return keepalive_period(self._minimum, self._maximum), self._maximum
+        least = keepalive_period(self._minimum, self._maximum)
+        return (least, self._maximum) if self._maximum < 0 or self._maximum > least else None
 
     @property
-    def has_range(self):
-        """True when the ACS leaves the period to us, within bounds (STUN-51)."""
-        least, most = self.bounds
-        return most < 0 or most > least
+    def terms(self):
+        """What the discovery has to begin anew for when it changes, and the period it gave."""
+        return self.mapped, self._resolved, self.bounds, self.lifetime
 
     def use(self, lifetime, now):
         """Take the longest period in seconds that is known to hold the binding, None: the minimum
@@ -193,7 +193,7 @@ class NatBinding:
         if self.state != RESOLVING:
             return
         if address is None:
-            self._fail("no address for the STUN server", now)
+            self._fail("no IPv4 address for the STUN server", now)
             return
         self._resolved = address
         self._begin(now, self._announce)
@@ -273,7 +273,7 @@ class NatBinding:
         if delay is None:
             # The sends of this transaction have kept the binding; an ACS can still ring. Patience
             # grows as far as the binding is known to hold without them.
-            delay = max(self.bounds[0] * 1000, _RETRY_MIN)
+            delay = max(keepalive_period(self._minimum, self._maximum) * 1000, _RETRY_MIN)
             delay = max(delay, min(delay << min(self.failures, 8) - 1, self.period * 900))
             delay += delay * self._random(1)[0] // 2550
         self._log(
@@ -364,7 +364,7 @@ class NatBinding:
         period = self.period * 1000
         spare = period - max(self._minimum, _PERIOD_MIN) * 1000
         if spare > 0:
-            period -= min(spare, period // 10) * self._random(1)[0] // 256
+            period -= min(spare, period // 32) * self._random(1)[0] // 256
         since = now if self._announce or self._sent_at is None else self._sent_at
         self._wait(now, max(since + period - now, 0))
 

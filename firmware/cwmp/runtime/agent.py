@@ -48,7 +48,9 @@ class Agent:
             self.schedule.ring, limits["lenient"], site["limits"]["datagram_bytes"]
         )
         self.binding = NatBinding(port.random_bytes, self._binding_changed, log)
-        self.lifetime = None  # LifetimeSockets, once there is something to discover
+        self.lifetime = None  # LifetimeSockets, while there is something to discover
+        self._discovered = None  # what it leaves where it is dropped
+        self._discovering = True
         self.resolver = Resolver(socket.getaddrinfo)
         self.udp = None
         self.network_error = ""
@@ -394,16 +396,50 @@ class Agent:
         if packet and not self.udp.send(packet, binding.destination):
             self.log("D", "net", "send-failed")
 
+    def discovery(self):
+        """Return the LifetimeSockets, loaded again if they were dropped; None as long as there was
+        nothing to discover.
+        """
+        if self.lifetime is None and self._discovered:
+            self._load_discovery()
+        return self.lifetime
+
+    def _load_discovery(self):
+        # Many a device has a fixed period, or no STUN at all.
+        from .lifetime_sockets import LifetimeSockets  # noqa: PLC0415 - a slice
+
+        self.lifetime = LifetimeSockets(
+            self.binding, self.port.random_bytes, self.log, self._discovered
+        )
+
     def _discover_lifetime(self, now):
         binding = self.binding
-        if self.lifetime is None:
-            if binding.mapped is None or not binding.has_range:
-                return
-            # A slice: many a device has a fixed period, or no STUN at all.
-            from .lifetime_sockets import LifetimeSockets  # noqa: PLC0415
+        try:
+            if self.lifetime is None:
+                if binding.mapped is None or not (binding.bounds and self._discovering):
+                    return
+                if self._saving and (self._management or self._is_discovered(now)):
+                    return
+                self._load_discovery()
+            self.lifetime.serve(now)
+            if self._saving:
+                kept = self.lifetime.kept(now)
+                if kept:
+                    self._discovered = kept
+                    self.lifetime = None
+                    drop_all(kept[0])
+        except Exception as error:
+            # The minimum period will do: nothing here is worth losing the device for.
+            self.internal("binding", error)
+            if self.lifetime:
+                self.lifetime.close()
+            self.lifetime = self._discovered = None
+            self._discovering = False
+            binding.use(None, now)
 
-            self.lifetime = LifetimeSockets(binding, self.port.random_bytes, self.log)
-        self.lifetime.serve(now)
+    def _is_discovered(self, now):
+        kept, binding = self._discovered, self.binding
+        return kept and now < kept[1] and kept[2] == binding.terms
 
     def _on_request(self, data):
         now = self.now()

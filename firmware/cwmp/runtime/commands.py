@@ -11,7 +11,7 @@ from .log import write
 
 _HELP = (
     ("status", "how the device is, and why it cannot be woken when it cannot"),
-    ("binding", "the NAT binding and its keepalives"),
+    ("binding", "the NAT binding, its keepalives and its history"),
     ("inform", "start a session now"),
     ("get PATH", "a parameter, or all below a path that ends with a dot"),
     ("set NAME VALUE", "write a parameter, as if changed on the device"),
@@ -45,7 +45,10 @@ def _status(agent, rest):
 
 
 def _binding(agent, rest):
-    return health.binding(agent, agent.now())
+    now = agent.now()
+    for lines in (health.binding, health.history):
+        for line in lines(agent, now):
+            yield line
 
 
 def _inform(agent, rest):

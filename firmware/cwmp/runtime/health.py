@@ -3,6 +3,28 @@
 from ..core import connection_request as gate
 from ..core import nat_binding
 
+# What the STUN server makes of RESPONSE-ADDRESS, in the order of core/lifetime.py.
+_SERVERS = (
+    "not known yet what the STUN server can do",
+    "the STUN server honours RESPONSE-ADDRESS",
+    "the STUN server ignores RESPONSE-ADDRESS and answers the sender",
+    "the STUN server does not answer a request with RESPONSE-ADDRESS",
+    "the STUN server refuses RESPONSE-ADDRESS",
+)
+
+# Kinds of mapping and filtering, in the order of core/nat_kind.py.
+_MAPPINGS = (
+    "",
+    "; one public port for all destinations",
+    "; another public port for each destination",
+)
+_FILTERS = (
+    "",
+    "; anybody can ring",
+    "; an ACS can ring from the STUN server's address only",
+    "; an ACS can ring from the STUN server's address and port only",
+)
+
 
 def why_not(agent, now):
     """Return sentences, each a reason why an ACS cannot wake this device now, with what to do;
@@ -37,6 +59,14 @@ def why_not(agent, now):
             "the STUN server {} does not answer any more ({}, {} times):"
             " the binding may be gone".format(_server(binding), binding.failure, binding.failures)
         )
+    forgets = _forgets(agent)
+    if forgets == -1:
+        reasons.append("the NAT gives every datagram another address: no ACS can ring through it")
+    elif forgets:
+        reasons.append(
+            "the NAT forgets the binding within the keepalive period of {} s, rings in between are"
+            " lost: lower STUNMinimumKeepAlivePeriod".format(forgets)
+        )
     if agent.last_failure:
         reasons.append(
             "the last session failed: {}; a ring still starts one at once".format(
@@ -48,6 +78,20 @@ def why_not(agent, now):
             "rate limit reached: the next Connection Request is served when its period is over"
         )
     return reasons
+
+
+def _forgets(agent):
+    # Seconds of a period that is too long, as probes or three keepalives in a row have shown; -1
+    # when no period would do.
+    b = agent.binding
+    discovery = agent.discovery()
+    search = discovery and discovery.search
+    if search and b.lifetime is None and search.good is None and search.bad == b.period:
+        return b.period
+    last = b.history[-3:]
+    if [what for _, what, _ in last] != ["changed"] * 3:
+        return 0
+    return -1 if last[2][0] - last[1][0] < 5000 else b.period  # sooner than any keepalive
 
 
 def _server(binding):
@@ -93,7 +137,7 @@ def _fatal(reason):
 
 
 def binding(agent, now):
-    """Yield the lines of the `binding` command."""
+    """Yield the lines of the binding in `status`."""
     b = agent.binding
     address, nat = b.reported
     if b.state == nat_binding.OFF:
@@ -102,14 +146,73 @@ def binding(agent, now):
     yield "binding   {} nat={} state={} keepalive={} s".format(
         address or "(none)", 1 if nat else 0, nat_binding.STATES[b.state], b.period
     )
-    answered = (
-        "never"
-        if b.answered is None
-        else "{} s ago, round trip {} ms".format((now - b.answered) // 1000, b.round_trips[-1])
-    )
+    answered = "never"
+    if b.answered is not None:
+        trips = b.round_trips
+        answered = "{} s ago, round trip {} ms ({} to {})".format(
+            (now - b.answered) // 1000, trips[-1], min(trips), max(trips)
+        )
     yield "stun      {} last answer {}{}".format(
         _server(b), answered, "; " + b.failure if b.failure else ""
     )
     yield "stun      " + " ".join(
         ["{}={}".format(name, b.counts[name]) for name in sorted(b.counts)]
     )
+    yield "nat       " + _nat(agent)
+    yield "lifetime  " + _lifetime(agent)
+
+
+def _nat(agent):
+    # What is between us and the server, as far as it can be known.
+    b = agent.binding
+    if b.mapped is None:
+        return "not known without an answer"
+    if not b.nat_detected:
+        return "none: the public address is the local one"
+    text = "it keeps the port" if b.mapped[1] == b.local[1] else "it gives ports of its own"
+    if _private(b.mapped[0]):
+        text += "; its own address is private: another NAT is behind it, or the STUN server inside"
+    mapping, filtering = (agent.discovery() and agent.lifetime.nat) or (0, 0)
+    return text + _MAPPINGS[mapping] + _FILTERS[filtering]
+
+
+def _private(host):
+    first, second = [int(part) for part in host.split(".")[:2]]
+    return (
+        first == 10
+        or (first == 172 and 16 <= second < 32)
+        or (first == 192 and second == 168)
+        or (first == 100 and 64 <= second < 128)
+    )
+
+
+def _lifetime(agent):
+    # How the period in use was found.
+    b = agent.binding
+    if not b.bounds:
+        return "the ACS fixes the keepalive period"
+    if agent.discovery() is None:
+        return "minimum period until there is a binding"
+    search = agent.lifetime.search
+    text = _SERVERS[search.server]
+    if search.error:
+        text += " (error {})".format(search.error)
+    if search.server != 1:
+        return text + ": minimum period"
+    if search.good:
+        text += "; an idle binding holds {} s".format(search.good)
+    if search.bad:
+        text += "; it is forgotten in {} s".format(search.bad)
+    if not search.active and search.found:
+        text += "; found by {} probes".format(search.probes)
+    else:
+        text += "; {} probes so far".format(search.probes)
+    return text + ("; lost in spite of it {} times".format(search.losses) if search.losses else "")
+
+
+def history(agent, now):
+    """Yield the last events of the binding, the oldest first."""
+    for when, what, detail in agent.binding.history:
+        if isinstance(detail, tuple):
+            detail = "{}:{}".format(*detail)
+        yield "history   {} s ago {} {}".format((now - when) // 1000, what, detail)

@@ -4,42 +4,102 @@ binding whose period may be longer than the minimum.
 
 import socket
 
-from ..core.lifetime import Lifetime
+from micropython import const
 
-_SIZE = 548  # of an answer
+from .. import core
+from ..core.lifetime import UNKNOWN, A, Lifetime
+from .slices import drop
+
+_SIZE = const(548)  # of an answer
+_LONG_MS = const(60000)
+_MODULES = ("runtime.lifetime_sockets", "core.lifetime")
 
 
 class LifetimeSockets:
     """Runs a `Lifetime` for the agent's `binding`: `serve` at its `deadline()` and whenever there
     is news of the binding, but not while a session runs.
 
-    Nobody waits for these sockets: answers are looked for when the next send would be due.
+    `kept`: what another one left of itself, see there. Nobody waits for these sockets: answers are
+    looked for when the next send would be due.
     """
 
-    def __init__(self, binding, random_bytes, log):
+    def __init__(self, binding, random_bytes, log, kept=None):
         self.search = Lifetime(random_bytes, log)
-        self.deadline = self.search.deadline
+        self.nat = None  # (mapping, filtering) of core/nat_kind.py, once examined
+        self._examined = None  # which binding that was
+        self._kind = None  # the examination while it goes on
         self._binding = binding
+        self._random = random_bytes
         self._sockets = None
+        if kept:
+            self.nat, self._examined = kept[3]
+            for name, value in kept[4].items():
+                setattr(self.search, name, value)
+
+    def kept(self, now):
+        """Return (own modules, when `serve` is wanted, terms of the binding, ...) when there is
+        nothing to do for long, else None.
+        """
+        search = self.search
+        at = search.deadline()
+        if self.nat is None or search.active or at is None or at - now < _LONG_MS:
+            return None
+        found = (self.nat, self._examined)
+        return _MODULES, at, self._binding.terms, found, dict(search.__dict__)
+
+    def deadline(self):
+        """When `serve` wants to be called, ms; None: never."""
+        return (self._kind or self.search).deadline()
 
     def serve(self, now):
         """Read what came, send what is due."""
         search = self.search
-        search.follow(self._binding, now)
         if self._sockets:
             for which, sock in enumerate(self._sockets):
                 self._read(which, sock, now)
-        out = search.tick(now)
         search.follow(self._binding, now)
-        if not search.active:
+        if not self._examine(now):
+            out = search.tick(now)
+            search.follow(self._binding, now)
+            if not search.active:
+                self.close()
+            elif out:
+                self._send(out[0], out[1], self._binding.destination)
+
+    def _examine(self, now):
+        # What is behind a new binding, once the search has come to rest; True while it goes on.
+        binding, search = self._binding, self.search
+        key = (binding.mapped, binding.destination)
+        if key != self._examined:
+            self.nat = self._kind = None
+            if search.active or search.server == UNKNOWN or search.deadline() is None:
+                return False
+            self._examined = key
+            from ..core.nat_kind import NatKind  # noqa: PLC0415 - a slice
+
+            self._kind = NatKind(self._random, binding.destination, now)
+        kind = self._kind
+        if kind is None:
+            return False
+        out = kind.tick(now)
+        if out:
+            self._send(A, out[0], out[1])
+        if kind.done:
+            self.nat = kind.mapping, kind.filtering
+            self._kind = kind = None
+            drop(core, "nat_kind")
             self.close()
-        elif out:
-            try:
-                if not self._sockets:
-                    self._open()
-                self._sockets[out[0]].sendto(out[1], self._binding.destination)
-            except OSError:
-                pass  # a loss like any other (B21)
+        return True
+
+    def _send(self, which, packet, to):
+        try:
+            if not self._sockets:
+                self._open()
+            if to != self._binding.destination:
+                to = socket.getaddrinfo(to[0], to[1])[0][-1]
+            self._sockets[which].sendto(packet, to)
+        except OSError:
+            pass  # a loss like any other (B21)
 
     def _open(self):
         self._sockets = []
@@ -53,7 +113,7 @@ class LifetimeSockets:
         try:
             for _ in range(4):
                 data = sock.recv(_SIZE)
-                self.search.datagram(which, data, len(data), now)
+                (self._kind or self.search).datagram(which, data, len(data), now)
         except OSError:
             pass  # nothing there
 

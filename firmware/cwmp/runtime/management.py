@@ -12,10 +12,12 @@ from ..core.cwmp_types import iso_to_unix
 from ..core.data_model import DataModel
 from ..core.device2 import DEVICE2
 from ..core.events import EventQueue
+from ..core.nat_binding import keepalive_period
 from ..core.notification import Notification
 from ..wire.url import HttpError, parse_url
 
 _MS = "Device.ManagementServer."
+_BINDING = (_MS + "UDPConnectionRequestAddress", _MS + "NATDetected")
 
 # Loaded with this module, by a session, or by the console: what nobody needs between two sessions.
 SLICE = (
@@ -58,6 +60,7 @@ class Management:
             self.events.restore(agent.kept)
             return
         self._load_path()
+        self._load_told()
         self.events.restore(agent.store.load("events"))
         self.events.after_boot(self._url() or None)
         for name in updated:
@@ -91,6 +94,13 @@ class Management:
         if not agent.path:
             agent.path = hexlify(agent.port.random_bytes(8)).decode()
             agent.save("device", {"path": agent.path})
+
+    def _load_told(self):
+        # A binding that is found again after a boot is no news (STUN-62).
+        told = self.agent.counters.load("told")
+        for name, text in zip(_BINDING, told if isinstance(told, list) else ()):
+            if isinstance(text, str):
+                self.agent.told[name] = text
 
     # Records
 
@@ -166,7 +176,9 @@ class Management:
             agent.phase = phase
             agent.periodic.configure(phase[0], phase[1], phase[2], now, clock, agent.fraction())
         stun = agent.site["stun"]
-        agent.binding.configure(
+        least = value(_MS + "STUNMinimumKeepAlivePeriod")
+        most = value(_MS + "STUNMaximumKeepAlivePeriod")
+        news = agent.binding.configure(
             now,
             value(_MS + "STUNEnable"),
             (
@@ -176,14 +188,24 @@ class Management:
             (agent.local_ip, agent.site["connection_request"]["port"]) if agent.local_ip else None,
             value(_MS + "STUNUsername"),
             value(_MS + "STUNPassword"),
-            (value(_MS + "STUNMinimumKeepAlivePeriod"), value(_MS + "STUNMaximumKeepAlivePeriod")),
+            (least, most),
             (stun["send_username"], stun["transaction_id"] == "cookie"),
         )
+        used = keepalive_period(least, most)
+        if news and used != least:  # STUN-52
+            text = "period minimum={} maximum={} used={}"
+            agent.log("W", "binding", text.format(least, most, used))
 
     def binding_changed(self):
         """Tell of the public address (STUN-62)."""
-        self.model.changed(_MS + "UDPConnectionRequestAddress")
-        self.model.changed(_MS + "NATDetected")
+        agent = self.agent
+        before = [agent.told.get(name) for name in _BINDING]
+        for name in _BINDING:
+            self.model.changed(name)
+        told = [agent.told.get(name) for name in _BINDING]
+        if told != before:
+            self.save()  # first what is owed: power may go
+            agent.save("told", told, agent.counters)
 
     def local_ip_changed(self):
         """Tell of the local one."""
@@ -199,6 +221,7 @@ class Management:
         self.model.factory_reset()
         self.agent.forget_requests()
         self.agent.store.remove("device")
+        self.agent.counters.remove("told")
         self.events.bootstrap()
         self.save()
 

@@ -1,0 +1,104 @@
+"""The NATs of the simulation: who is let in, and for how long."""
+
+import pytest
+
+from host_tools.sim.clock import Chance, Clock
+from host_tools.sim.nat import ANY, HOST, PORT, Nat, NatChain
+
+INSIDE = ("192.168.1.7", 7547)
+OTHER = ("192.168.1.7", 7548)
+SERVER = ("203.0.113.1", 3478)
+SAME_HOST = ("203.0.113.1", 9999)
+STRANGER = ("203.0.113.9", 3478)
+
+
+def make(**options):
+    clock = Clock()
+    return clock, Nat(clock, Chance(1), 60_000, **options)
+
+
+@pytest.mark.parametrize(
+    ("filtering", "lets_in"),
+    [(ANY, [SERVER, SAME_HOST, STRANGER]), (HOST, [SERVER, SAME_HOST]), (PORT, [SERVER])],
+)
+def test_filtering(filtering, lets_in):
+    _, nat = make(filtering=filtering)
+    outside = nat.out(INSIDE, SERVER)
+    for remote in (SERVER, SAME_HOST, STRANGER):
+        assert (nat.back(outside, remote) == INSIDE) == (remote in lets_in)
+
+
+@pytest.mark.parametrize(("mapping", "ports"), [(ANY, 1), (HOST, 2), (PORT, 3)])
+def test_mapping(mapping, ports):
+    _, nat = make(mapping=mapping)
+    assert len({nat.out(INSIDE, remote) for remote in (SERVER, SAME_HOST, STRANGER)}) == ports
+
+
+@pytest.mark.parametrize("inbound", [True, False])
+def test_expiry_by_direction(inbound):
+    clock, nat = make(inbound=inbound)
+    outside = nat.out(INSIDE, SERVER)
+    clock.now += 59_999
+    assert nat.back(outside, SERVER, touch=False) == INSIDE
+    assert nat.back(outside, SERVER) == INSIDE
+    clock.now += 1
+    assert (nat.back(outside, SERVER) == INSIDE) == inbound
+    clock.now += 59_999
+    assert (nat.back(outside, SERVER) == INSIDE) == inbound
+    before = nat.out(INSIDE, SERVER)
+    assert (before == outside) == inbound
+
+
+def test_a_look_refreshes_nothing():
+    clock, nat = make()
+    outside = nat.out(INSIDE, SERVER)
+    for _ in range(60):
+        nat.back(outside, SERVER, touch=False)
+        clock.now += 1000
+    assert nat.back(outside, SERVER) is None
+
+
+def test_port_preserving_and_taken_ports():
+    clock, nat = make(preserve=True)
+    assert nat.out(INSIDE, SERVER) == (nat.host, 7547)
+    assert nat.out(("192.168.1.8", 7547), SERVER)[1] != 7547
+    clock.now += 60_000
+    assert nat.out(INSIDE, SERVER) == (nat.host, 7547)  # forgotten, and nobody sees it
+
+
+def test_lowest_port_is_given_again_at_once():
+    clock, nat = make(reuse=True)
+    first = nat.out(INSIDE, SERVER)
+    clock.now += 60_000
+    assert nat.out(OTHER, SERVER) == first
+
+
+def test_linux_keeps_a_flow_longer_once_it_goes_both_ways():
+    clock = Clock()
+    nat = Nat(clock, Chance(1), 180_000, early=30_000)
+    outside = nat.out(INSIDE, SERVER)
+    nat.back(outside, SERVER)
+    clock.now += 29_999
+    assert nat.back(outside, SERVER, touch=False) == INSIDE
+    nat.out(INSIDE, SERVER)  # more than 2 s later
+    clock.now += 179_999
+    assert nat.back(outside, SERVER) == INSIDE
+
+
+def test_reboot_forgets_and_gives_other_ports():
+    _, nat = make()
+    before = nat.out(INSIDE, SERVER)
+    nat.reboot("198.51.100.10")
+    assert nat.back(before, SERVER) is None
+    after = nat.out(INSIDE, SERVER)
+    assert after[0] == "198.51.100.10" and after[1] != before[1]
+
+
+def test_double_nat_forgets_when_the_first_of_them_does():
+    clock = Clock()
+    inner, outer = Nat(clock, Chance(1), 60_000, host="100.64.0.7"), Nat(clock, Chance(2), 20_000)
+    chain = NatChain([inner, outer])
+    outside = chain.out(INSIDE, SERVER)
+    assert outside[0] == outer.host and chain.back(outside, SERVER) == INSIDE
+    clock.now += 20_000
+    assert chain.back(outside, SERVER) is None
