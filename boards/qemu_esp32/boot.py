@@ -5,4 +5,3 @@ from esp32 import Partition
 
 os.umount("/")
 os.mount(os.VfsLfs2(Partition.find(Partition.TYPE_DATA, label="vfs")[0], readsize=512), "/")
-import pack_mount

@@ -1,7 +1,7 @@
 # Imported by boot.py. A read of QEMU's flash costs some 20 ms, whatever its size; MicroPython's
-# littlefs reads 32 bytes at once, and an import looks for its file in many places: minutes for those
-# of main.py. So littlefs is mounted with larger reads, and /lib is one file, lib.pack, whose index
-# is kept and whose blocks are read past littlefs.
+# littlefs reads 32 bytes at once, and an import looks for its file in many places: minutes for
+# those of main.py. So littlefs is mounted with larger reads, and /lib is one file, lib.pack, whose
+# index is kept and whose blocks are read past littlefs.
 import io
 import os
 from array import array
