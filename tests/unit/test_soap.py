@@ -11,13 +11,12 @@ from cwmp.wire.soap import (
     Message,
     SoapError,
     array_head,
-    cwmp_fault,
     envelope,
     escape,
-    must_understand_fault,
     parameter_value,
     uri_of_version,
 )
+from cwmp.wire.soap_fault import cwmp_fault, must_understand_fault
 from cwmp.wire.xml import XmlError
 
 ENV = "http://schemas.xmlsoap.org/soap/envelope/"

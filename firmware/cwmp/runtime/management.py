@@ -13,7 +13,8 @@ from ..core.data_model import DataModel
 from ..core.device2 import DEVICE2
 from ..core.events import EventQueue
 from ..core.notification import Notification
-from ..wire.url import HttpError, parse_url
+from ..wire.http_error import HttpError
+from .slices import borrow
 
 _MS = "Device.ManagementServer."
 
@@ -22,7 +23,11 @@ SLICE = (
     "runtime.commands",
     "runtime.health",
     "runtime.session_runner",
+    "runtime.http_body",
     "runtime.http_client",
+    "runtime.http_login",
+    "runtime.http_reason",
+    "runtime.http_redirect",
     "runtime.stream",
     "runtime.management",
     "core.rpc",
@@ -34,11 +39,17 @@ SLICE = (
     "core.notification",
     "core.cwmp_types",
     "core.fault",
+    "wire.cookies",
     "wire.http_auth",
+    "wire.http_challenge",
+    "wire.http_chunks",
+    "wire.http_error",
     "wire.http",
     "wire.url",
     "wire.soap",
+    "wire.soap_fault",
     "wire.xml",
+    "wire.xml_odd",
 )
 
 
@@ -118,7 +129,7 @@ class Management:
     def _know_acs(self):
         url = self.agent.acs_url = self._url()
         try:
-            self.agent.acs = parse_url(url)[1:3]
+            self.agent.acs = borrow("wire.url").parse_url(url)[1:3]
         except HttpError:
             self.agent.acs = None
 
