@@ -9,7 +9,6 @@ from cwmp.wire.soap import (
     EMPTY,
     EnvelopeReader,
     Message,
-    SoapError,
     array_head,
     envelope,
     escape,
@@ -17,7 +16,7 @@ from cwmp.wire.soap import (
     uri_of_version,
 )
 from cwmp.wire.soap_fault import cwmp_fault, must_understand_fault
-from cwmp.wire.xml import XmlError
+from cwmp.wire.xml_error import SoapError, XmlError
 
 ENV = "http://schemas.xmlsoap.org/soap/envelope/"
 

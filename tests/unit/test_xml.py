@@ -2,7 +2,8 @@
 
 from support import raises
 
-from cwmp.wire.xml import XmlError, XmlReader
+from cwmp.wire.xml import XmlReader
+from cwmp.wire.xml_error import XmlError
 
 
 class Recorder:

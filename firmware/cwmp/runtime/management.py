@@ -49,6 +49,7 @@ SLICE = (
     "wire.soap",
     "wire.soap_fault",
     "wire.xml",
+    "wire.xml_error",
     "wire.xml_odd",
 )
 

@@ -5,7 +5,7 @@ CWMP-10..14 namespaces, header elements, arrays; CWMP-16 escaping; CWMP-17 fault
 
 from micropython import const
 
-from .xml import XmlReader
+from .xml import XmlReader, refused
 
 SOAP_ENV = "http://schemas.xmlsoap.org/soap/envelope/"
 CWMP = "urn:dslforum-org:cwmp-1-"
@@ -13,6 +13,14 @@ CWMP_1_2 = "urn:dslforum-org:cwmp-1-2"  # 1.3 and 1.4 have no namespace of their
 
 _GROWTH = const(768)
 _MAX_ID = const(256)
+
+# Why an envelope is refused; the words stand in xml_error.py.
+_NO_BODY = const(16)
+_NO_ENVELOPE = const(17)
+_BAD_ENVELOPE = const(18)
+_TWO_BODIES = const(19)
+_NO_CWMP = const(20)
+_ID_TOO_LONG = const(21)
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _ESCAPES = (b"&amp;", b"<lt;", b">gt;", b'"quot;', b"'apos;", b"\r#13;")  # "<" as "&lt;" ...
@@ -23,10 +31,6 @@ _HEAD = (
     b' xmlns:xsd="http://www.w3.org/2001/XMLSchema"'
     b' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:cwmp="'
 )
-
-
-class SoapError(ValueError):
-    """Well-formed XML, but no CWMP envelope."""
 
 
 class EnvelopeReader:
@@ -61,20 +65,20 @@ class EnvelopeReader:
         """Raise `XmlError` or `SoapError` unless one whole envelope was fed."""
         self._xml.close()
         if not self.method:
-            raise SoapError("SOAP body is empty")
+            raise refused(_NO_BODY)
 
     def start(self, uri, local, attributes):
         path = self._path
         depth = len(path)
         if depth == 0:
             if local != "Envelope" or uri != SOAP_ENV:
-                raise SoapError("not a SOAP 1.1 envelope")
+                raise refused(_NO_ENVELOPE)
         elif depth == 1:
             if uri != SOAP_ENV or local != "Body" and (local != "Header" or self.method):
-                raise SoapError("SOAP envelope malformed")
+                raise refused(_BAD_ENVELOPE)
         elif depth == 2 and path[1] == "Body":
             if self.method:
-                raise SoapError("SOAP body has two elements")
+                raise refused(_TWO_BODIES)
             self.method = local
             if uri.startswith(CWMP):
                 self.cwmp_uri = uri
@@ -84,7 +88,7 @@ class EnvelopeReader:
 
                 self.arguments = AcsFault(self)
             else:
-                raise SoapError("SOAP body is not CWMP")
+                raise refused(_NO_CWMP)
         elif depth == 2 or path[1] == "Body":
             self._attributes = attributes
         path.append(local)
@@ -111,7 +115,7 @@ class EnvelopeReader:
             name = local if uri.startswith(CWMP) else ""
             if name == "ID":
                 if len(text) > _MAX_ID:
-                    raise SoapError("cwmp:ID too long")
+                    raise refused(_ID_TOO_LONG)
                 self.message_id = text  # as it stands: the answer repeats it
             elif name == "HoldRequests":
                 self.hold_requests = text.strip() in ("1", "true")

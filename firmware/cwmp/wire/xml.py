@@ -22,12 +22,26 @@ _QUESTION = const(0x3F)
 _AND = const(0x26)
 _PROLOG = const(9)  # bytes that tell a byte order mark and a declaration from anything else
 
+# Why a document is refused; the words stand in xml_error.py.
+_TAG_TOO_LONG = const(0)
+_TOO_EARLY = const(1)
+_OUTSIDE = const(2)
+_TEXT_TOO_LONG = const(3)
+_TWO_ROOTS = const(4)
+_TOO_DEEP = const(5)
+_BAD_TAG = const(6)
+_END_TAG = const(7)
+_BAD_NAMESPACE = const(8)
+_NAMESPACES = const(9)
+_TWICE = const(10)
+_BAD_NAME = const(11)
+_NO_PREFIX = const(12)
+_BAD_ATTRIBUTE = const(13)
+_ATTRIBUTES = const(14)
+_NAME_TOO_LONG = const(15)
+
 _DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>'
 _XML_URI = "http://www.w3.org/XML/1998/namespace"
-
-
-class XmlError(ValueError):
-    """Not well-formed, or beyond a bound."""
 
 
 class XmlReader:
@@ -55,13 +69,13 @@ class XmlReader:
             at = self._parse(buf, at)
         self._rest = buf[at:]
         if len(self._rest) > _MAX_TAG:
-            raise XmlError("XML tag too long")
+            raise refused(_TAG_TOO_LONG)
 
     def close(self):
         """The document must be complete here."""
         self.feed(b"", True)
         if self._rest or self.until or not self._done:
-            raise XmlError("XML ends too early")
+            raise refused(_TOO_EARLY)
 
     def _begin(self, buf):
         # Returns where the document begins behind byte order mark and declaration.
@@ -103,7 +117,7 @@ class XmlReader:
             if end < 0:
                 break
             if end - at > _MAX_TAG:
-                raise XmlError("XML tag too long")
+                raise refused(_TAG_TOO_LONG)
             if kind == _SLASH:
                 self._close(buf[at + 2 : end].rstrip())
             else:
@@ -115,10 +129,10 @@ class XmlReader:
         """Take characters, still escaped."""
         if not self.stack:
             if piece.strip():
-                raise XmlError("XML text outside the root element")
+                raise refused(_OUTSIDE)
         elif self._leaf:
             if len(self._text) + len(piece) > self._max_text:
-                raise XmlError("XML text too long")
+                raise refused(_TEXT_TOO_LONG)
             self._text = self._text + piece if self._text else piece
 
     def _open(self, tag):
@@ -126,11 +140,11 @@ class XmlReader:
         if empty:
             tag = tag[:-1]
         if self._done:
-            raise XmlError("XML has two root elements")
+            raise refused(_TWO_ROOTS)
         if len(self.stack) >= _MAX_DEPTH:
-            raise XmlError("XML too deep")
+            raise refused(_TOO_DEEP)
         if b"<" in tag:
-            raise XmlError("XML tag malformed")
+            raise refused(_BAD_TAG)
         if tag and min(tag) < 0x20:
             from .xml_odd import spaces  # noqa: PLC0415
 
@@ -149,7 +163,7 @@ class XmlReader:
 
     def _close(self, name):
         if not self.stack or self.stack[-1][0] != name:
-            raise XmlError("XML end tag does not match")
+            raise refused(_END_TAG)
         _, uri, local, mark = self.stack.pop()
         text = _decode(self._text) if self._leaf else None
         self._text = b""
@@ -172,17 +186,17 @@ class XmlReader:
             if local and (
                 not value or local == b"xmlns" or (local == b"xml") != (value == _XML_URI)
             ):
-                raise XmlError("XML namespace malformed")
+                raise refused(_BAD_NAMESPACE)
             bindings.append((local, value))
         if len(bindings) > _MAX_BINDINGS:
-            raise XmlError("XML has too many namespaces")
+            raise refused(_NAMESPACES)
         names = [name for name, _ in found]
         for i in range(len(others)):
             name = self._resolve(others[i][0], False)
             names.append(name)
             others[i] = name + (others[i][1],)
         if len(set(names)) < len(names):
-            raise XmlError("XML attribute twice")
+            raise refused(_TWICE)
         return others
 
     def _resolve(self, name, element):
@@ -192,13 +206,20 @@ class XmlReader:
                 return "", _decode(name)
             prefix, local = b"", name
         elif not prefix or not local or b":" in local:
-            raise XmlError("XML name malformed")
+            raise refused(_BAD_NAME)
         for bound, uri in reversed(self._bindings):
             if bound == prefix:
                 return uri, _decode(local)
         if prefix:
-            raise XmlError("XML namespace prefix not declared")
+            raise refused(_NO_PREFIX)
         return "", _decode(local)
+
+
+def refused(why):
+    """Return the XmlError or SoapError to raise."""
+    from .xml_error import error  # noqa: PLC0415 - nobody needs the words of what is not wrong
+
+    return error(why)
 
 
 def _tag_end(buf, at):
@@ -228,9 +249,9 @@ def read_attributes(rest):
         quote = rest[:1]
         end = rest.find(quote, 1) if quote in (b'"', b"'") else -1
         if end < 0 or rest[end + 1 : end + 2] not in b" ":
-            raise XmlError("XML attribute malformed")
+            raise refused(_BAD_ATTRIBUTE)
         if len(found) >= _MAX_ATTRIBUTES:
-            raise XmlError("XML has too many attributes")
+            raise refused(_ATTRIBUTES)
         found.append((name, _decode(rest[1:end])))
         rest = rest[end + 1 :].lstrip()
     return found
@@ -239,13 +260,13 @@ def read_attributes(rest):
 def check_name(name):
     """Raise XmlError unless `name`, bytes, may be one: loosely."""
     if len(name) > _MAX_NAME:
-        raise XmlError("XML name too long")
+        raise refused(_NAME_TOO_LONG)
     # No blank, quote, or other separator; a digit, '-' or '.' does not begin a name.
     first = name[0] if name else 0
     if not (0x61 <= first | 0x20 <= 0x7A or first == 0x5F or first >= 0x80) or (
         min(name) < 0x2D or b"/" in name
     ):
-        raise XmlError("XML name malformed")
+        raise refused(_BAD_NAME)
 
 
 def _decode(raw):

@@ -4,7 +4,8 @@ ASCII, comments, CDATA, another declaration. Loaded when it comes.
 
 from micropython import const
 
-from .xml import XmlError, read_attributes
+from .xml import read_attributes
+from .xml_error import XmlError
 
 _MAX_TAG = const(2048)
 _COMMENT = b"<!--"
