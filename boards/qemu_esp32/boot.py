@@ -5,3 +5,4 @@ from esp32 import Partition
 
 os.umount("/")
 os.mount(os.VfsLfs2(Partition.find(Partition.TYPE_DATA, label="vfs")[0], readsize=512), "/")
+import pack_mount  # noqa: E402, F401

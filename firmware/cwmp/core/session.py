@@ -18,9 +18,7 @@ from ..wire.soap import (
     EMPTY,
     EnvelopeReader,
     Message,
-    cwmp_fault,
     envelope,
-    must_understand_fault,
     uri_of_version,
 )
 from . import rpc
@@ -229,6 +227,8 @@ class Session:
         details = ()
         try:
             if reader.must_understand_unknown is not None:
+                from ..wire.soap_fault import must_understand_fault  # noqa: PLC0415
+
                 body = must_understand_fault, reader.must_understand_unknown
                 self._log("W", "rpc", "header-unknown")
             else:
@@ -244,6 +244,8 @@ class Session:
             # One method that fails must not make every session fail.
             code, text = 9002, None
             self._log("E", "rpc", f"broken method={method} error={type(error).__name__}")
+        from ..wire.soap_fault import cwmp_fault  # noqa: PLC0415 - a slice for the rare case
+
         known = method if method in rpc.METHODS else "unknown"
         self._log("W", "rpc", f"fault method={known} code={code}")
         body = cwmp_fault, code, text or fault_text(code), details

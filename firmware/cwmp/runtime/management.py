@@ -14,7 +14,8 @@ from ..core.device2 import DEVICE2
 from ..core.events import EventQueue
 from ..core.nat_binding import keepalive_period
 from ..core.notification import Notification
-from ..wire.url import HttpError, parse_url
+from ..wire.http_error import HttpError
+from .slices import borrow
 
 _MS = "Device.ManagementServer."
 _BINDING = (_MS + "UDPConnectionRequestAddress", _MS + "NATDetected")
@@ -24,7 +25,11 @@ SLICE = (
     "runtime.commands",
     "runtime.health",
     "runtime.session_runner",
+    "runtime.http_body",
     "runtime.http_client",
+    "runtime.http_login",
+    "runtime.http_reason",
+    "runtime.http_redirect",
     "runtime.stream",
     "runtime.management",
     "core.rpc",
@@ -36,11 +41,18 @@ SLICE = (
     "core.notification",
     "core.cwmp_types",
     "core.fault",
+    "wire.cookies",
     "wire.http_auth",
+    "wire.http_challenge",
+    "wire.http_chunks",
+    "wire.http_error",
     "wire.http",
     "wire.url",
     "wire.soap",
+    "wire.soap_fault",
     "wire.xml",
+    "wire.xml_error",
+    "wire.xml_odd",
 )
 
 
@@ -128,7 +140,7 @@ class Management:
     def _know_acs(self):
         url = self.agent.acs_url = self._url()
         try:
-            self.agent.acs = parse_url(url)[1:3]
+            self.agent.acs = borrow("wire.url").parse_url(url)[1:3]
         except HttpError:
             self.agent.acs = None
 

@@ -6,7 +6,7 @@ from .. import runtime
 from ..core import schedule as reasons
 from ..core.inform import CONNECTION_REQUEST, PreparedInform
 from ..core.session import Session, SessionError
-from ..wire.http import HttpError
+from ..wire.http_error import HttpError
 from .http_client import HttpClient, HttpFailure, prepare
 from .slices import drop
 

@@ -27,6 +27,20 @@ def drop(package, name):
     module.__dict__.clear()
 
 
+def borrow(name):
+    """Return the module `room.name` of this package for one use. Where memory is scarce it lives
+    only as long as the caller holds it.
+    """
+    root = __name__.partition(".")[0]
+    room, _, last = name.partition(".")
+    package = getattr(__import__(root + "." + name), room)
+    module = getattr(package, last)
+    if scarce():
+        del sys.modules[root + "." + name]
+        delattr(package, last)
+    return module
+
+
 def drop_all(names):
     """Forget those modules of this package, `room.name`, that are loaded, and collect."""
     root = __name__.partition(".")[0] + "."
