@@ -131,7 +131,7 @@ def test_cwmp_50_a_method_that_breaks_answers_9002_and_the_session_goes_on():
     def broken():
         raise RuntimeError("sensor")
 
-    device.model._getters["up_time"] = broken
+    device.model.getters["up_time"] = broken
     session = device.accepted()
     assert (
         faults_of(text_of(received(session, envelope(get_values("Device.DeviceInfo.UpTime")))))[0]

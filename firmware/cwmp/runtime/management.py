@@ -8,7 +8,6 @@ from binascii import hexlify
 
 from .. import VERSION
 from ..core import schedule as reasons
-from ..core.cwmp_types import iso_to_unix
 from ..core.data_model import DataModel
 from ..core.device2 import DEVICE2
 from ..core.events import EventQueue
@@ -32,6 +31,12 @@ SLICE = (
     "core.device2",
     "core.events",
     "core.notification",
+    "core.model_values",
+    "core.model_attributes",
+    "core.model_record",
+    "core.model_restore",
+    "core.cwmp_parse",
+    "core.date_time",
     "core.cwmp_types",
     "core.fault",
     "wire.http_auth",
@@ -47,13 +52,15 @@ class Management:
 
     def __init__(self, agent):
         self.agent = agent
-        self.model = DataModel(DEVICE2, agent.site, self._getters(), agent.log, agent.told)
+        self.model = DataModel(
+            DEVICE2, agent.site, self._getters(), agent.log, agent.told, agent.kept is not None
+        )
         self.notification = Notification(self.model)
         self.events = EventQueue(self.notification, agent.log)
         self.runner = None
+        self.model.attach(lambda record: agent.store.save("params", record), self._changed)
         updated = self.model.restore(agent.store.load("params"))
         self._know_acs()
-        self.model.attach(lambda record: agent.store.save("params", record), self._changed)
         if agent.kept is not None:
             self.events.restore(agent.kept)
             return
@@ -159,12 +166,16 @@ class Management:
         phase = (
             value(_MS + "PeriodicInformEnable"),
             value(_MS + "PeriodicInformInterval"),
-            iso_to_unix(self.model.get(_MS + "PeriodicInformTime")[0]),
+            value(_MS + "PeriodicInformTime"),
             clock is not None,
         )
         if phase != agent.phase:
             agent.phase = phase
-            agent.periodic.configure(phase[0], phase[1], phase[2], now, clock, agent.fraction())
+            from ..core.date_time import iso_to_unix  # noqa: PLC0415 - not for every session
+
+            agent.periodic.configure(
+                phase[0], phase[1], iso_to_unix(phase[2]), now, clock, agent.fraction()
+            )
         stun = agent.site["stun"]
         agent.binding.configure(
             now,
