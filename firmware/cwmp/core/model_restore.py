@@ -1,4 +1,4 @@
-"""What a boot does with the data model, once: it checks the declaration and the record on flash."""
+"""What a boot does with the data model, once: the checks of declaration and record."""
 
 from .cwmp_parse import parse
 from .data_model import part

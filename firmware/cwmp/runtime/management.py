@@ -13,37 +13,27 @@ from ..core.device2 import DEVICE2
 from ..core.events import EventQueue
 from ..core.notification import Notification
 from ..wire.url import HttpError, parse_url
+from .slices import drop_all
 
 _MS = "Device.ManagementServer."
 
-# Loaded with this module, by a session, or by the console: what nobody needs between two sessions.
+# What one method of the ACS needs, or a boot, and the next one does not.
+_PARTS = """
+core.rpc_values core.rpc_names core.rpc_attributes core.rpc_device core.rpc_parts
+core.model_values core.model_attributes core.model_record core.model_restore
+core.cwmp_parse core.date_time
+"""
+# All that is loaded with this module, by a session, or by the console: what nobody needs between
+# two sessions.
 SLICE = (
-    "runtime.commands",
-    "runtime.health",
-    "runtime.session_runner",
-    "runtime.http_client",
-    "runtime.stream",
-    "runtime.management",
-    "core.rpc",
-    "core.session",
-    "core.inform",
-    "core.data_model",
-    "core.device2",
-    "core.events",
-    "core.notification",
-    "core.model_values",
-    "core.model_attributes",
-    "core.model_record",
-    "core.model_restore",
-    "core.cwmp_parse",
-    "core.date_time",
-    "core.cwmp_types",
-    "core.fault",
-    "wire.http_auth",
-    "wire.http",
-    "wire.url",
-    "wire.soap",
-    "wire.xml",
+    _PARTS
+    + """
+runtime.commands runtime.health runtime.session_runner runtime.http_client runtime.stream
+runtime.management
+core.rpc core.session core.inform core.prepared_inform core.request
+core.data_model core.device2 core.events core.notification core.cwmp_types core.fault
+wire.http_auth wire.http wire.url wire.soap wire.xml
+"""
 )
 
 
@@ -70,6 +60,8 @@ class Management:
         for name in updated:
             self.model.changed(name)
         self.save()
+        if agent.saving:
+            self.unload()
 
     # Dynamic values
 
@@ -115,7 +107,11 @@ class Management:
         kept = self.events.snapshot()
         kept["events"] = self.events.pending()  # those too that a boot would drop
         self.agent.kept = kept
-        return SLICE
+        return SLICE.split()
+
+    def unload(self):
+        """Drop what only one method of the ACS needs, or the boot. Nothing of it may be in use."""
+        drop_all(_PARTS.split())
 
     # Parameters and those who use them
 
