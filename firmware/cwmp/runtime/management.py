@@ -21,7 +21,7 @@ _MS = "Device.ManagementServer."
 _PARTS = """
 core.rpc_values core.rpc_names core.rpc_attributes core.rpc_device core.rpc_parts
 core.model_values core.model_attributes core.model_record core.model_restore
-core.cwmp_parse core.date_time
+core.cwmp_parse core.date_time runtime.provisioning
 """
 # All that is loaded with this module, by a session, or by the console: what nobody needs between
 # two sessions.
@@ -50,7 +50,7 @@ class Management:
         self.runner = None
         self.model.attach(lambda record: agent.store.save("params", record), self._changed)
         updated = self.model.restore(agent.store.load("params"))
-        self._know_acs()
+        self.know_acs()
         if agent.kept is not None:
             self.events.restore(agent.kept)
             return
@@ -118,7 +118,8 @@ class Management:
     def _url(self):
         return self.model.value(_MS + "URL")
 
-    def _know_acs(self):
+    def know_acs(self):
+        """Let the agent know what it needs of the ACS URL."""
         url = self.agent.acs_url = self._url()
         try:
             self.agent.acs = parse_url(url)[1:3]
@@ -137,55 +138,9 @@ class Management:
         """Give every user of a parameter its present value; each of them notices by itself whether
         it is new.
         """
-        agent = self.agent
-        value = self.model.value
-        agent.schedule.configure(
-            value(_MS + "CWMPRetryMinimumWaitInterval"),
-            value(_MS + "CWMPRetryIntervalMultiplier"),
-            value(_MS + "DefaultActiveNotificationThrottle"),
-        )
-        agent.gate.enabled = value(_MS + "EnableCWMP")
-        self._know_acs()
-        credentials = (
-            value(_MS + "ConnectionRequestUsername"),
-            value(_MS + "ConnectionRequestPassword"),
-            agent.acs_url,
-        )
-        if credentials != agent.credentials:
-            if agent.credentials is not None:
-                agent.gate.forget()
-                if not agent.in_session:
-                    self._meet_acs()
-            agent.credentials = credentials
-            agent.gate.set_credentials(credentials[0], credentials[1])
-        clock = agent.port.unix_time()
-        phase = (
-            value(_MS + "PeriodicInformEnable"),
-            value(_MS + "PeriodicInformInterval"),
-            value(_MS + "PeriodicInformTime"),
-            clock is not None,
-        )
-        if phase != agent.phase:
-            agent.phase = phase
-            from ..core.date_time import iso_to_unix  # noqa: PLC0415 - not for every session
+        from .provisioning import apply  # noqa: PLC0415 - most sessions change nothing
 
-            agent.periodic.configure(
-                phase[0], phase[1], iso_to_unix(phase[2]), now, clock, agent.fraction()
-            )
-        stun = agent.site["stun"]
-        agent.binding.configure(
-            now,
-            value(_MS + "STUNEnable"),
-            (
-                value(_MS + "STUNServerAddress") or (agent.acs[0] if agent.acs else ""),
-                value(_MS + "STUNServerPort") or 3478,
-            ),
-            (agent.local_ip, agent.site["connection_request"]["port"]) if agent.local_ip else None,
-            value(_MS + "STUNUsername"),
-            value(_MS + "STUNPassword"),
-            (value(_MS + "STUNMinimumKeepAlivePeriod"), value(_MS + "STUNMaximumKeepAlivePeriod")),
-            (stun["send_username"], stun["transaction_id"] == "cookie"),
-        )
+        apply(self, now)
 
     def binding_changed(self):
         """Tell of the public address (STUN-62)."""
@@ -196,8 +151,8 @@ class Management:
         """Tell of the local one."""
         self.model.changed(_MS + "ConnectionRequestURL")
 
-    def _meet_acs(self):
-        # Another ACS is told 0 BOOTSTRAP, after the session in which its URL was set (CWMP-23).
+    def meet_acs(self):
+        """Tell another ACS 0 BOOTSTRAP, after the session in which its URL was set (CWMP-23)."""
         if self.events.contact(self._url()):
             self.agent.want(reasons.OTHER)
 
@@ -241,7 +196,7 @@ class Management:
             self.factory_reset()
             agent.reboot_soon()
         else:
-            self._meet_acs()
+            self.meet_acs()
         if session and session.reboot is not None:
             self.events.add("M Reboot", session.reboot)
             agent.reboot_soon()
