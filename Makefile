@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 STUBS := firmware/.typings/.ready
+LABGRID := .venv-labgrid
+QEMU_TESTS := tests/conformance tests/hil
 STUBS_PIN := micropython-esp32-stubs==1.29.0.post1
 
-.PHONY: help venv demo test lint bench soak docs binding clean
+.PHONY: help venv demo test test-qemu labgrid lint bench soak docs binding clean
 
 help:
 	@echo "make demo    the whole story on this machine: CPE behind a NAT, STUN, ACS, a wake-up"
 	@echo "make test    all tests"
+	@echo "make test-qemu  the conformance tests on an ESP32 in QEMU, and their table in docs"
+	@echo "make labgrid    the example of two boards behind RFC 2217 ports"
 	@echo "make lint    style and types, host and firmware"
 	@echo "make bench   measure"
 	@echo "make soak    long runs"
@@ -41,7 +45,20 @@ demo: $(READY)
 	$(BIN)/python -m host_tools demo $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -m 'not soak and not hil' $(ARGS)
+	$(BIN)/python -m pytest -m 'not soak' $(ARGS)
+
+test-qemu: $(READY)
+	$(BIN)/python -m pytest --target qemu -m 'not soak' --junitxml out/qemu.xml $(QEMU_TESTS) $(ARGS)
+	$(BIN)/python -m host_tools junit-table out/qemu.xml --output docs/suite-on-qemu.md
+
+labgrid: $(READY) $(LABGRID)/.ready
+	$(BIN)/python examples/labgrid/boards.py $(LABGRID)/bin/python -m pytest \
+	  -c examples/labgrid/pytest.ini --lg-env examples/labgrid/environment.yaml examples/labgrid $(ARGS)
+
+$(LABGRID)/.ready: examples/labgrid/requirements.txt
+	$(PYTHON) -m venv $(LABGRID)
+	$(LABGRID)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 lint: $(READY) $(STUBS)
 	$(BIN)/ruff check .

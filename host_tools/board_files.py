@@ -12,7 +12,7 @@ from typing import Any
 
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
-from serial import SerialException
+from serial import SerialBase, SerialException
 
 from host_tools.boards import Board
 from host_tools.errors import Failed, UserError
@@ -64,9 +64,11 @@ class BoardFiles:
         self._transport, self._port = transport, port
 
     def chip(self) -> str:
-        """Return the chip that MicroPython says it was built for, as "esp32s3"."""
-        said = self._do(self._transport.eval, "__import__('os').uname()[4]")
-        return str(said).split()[-1].lower()
+        """Return the chip that MicroPython was built for, as "esp32s3"; for another machine what
+        it says it is.
+        """
+        said = str(self._do(self._transport.eval, "__import__('sys').implementation._machine"))
+        return said.rpartition(" with ")[2].lower()
 
     def has(self, name: str) -> bool:
         """Tell whether there is such a file."""
@@ -110,9 +112,13 @@ class BoardFiles:
             self._do(self._transport.fs_writefile, name, files[name], _CHUNK)
         return Updated(changed, removed)
 
-    def reset(self) -> None:
-        """Restart the chip; nothing more can be asked."""
+    def reset(self) -> SerialBase:
+        """Restart the chip and return its port, on which its first words come; nothing more can be
+        asked here.
+        """
         self._do(self._transport.exec_raw_no_follow, "import machine\nmachine.reset()")
+        port: SerialBase = self._transport.serial
+        return port
 
     def _do(self, action: Callable[..., Any], *arguments: object) -> Any:
         try:
@@ -140,7 +146,7 @@ def board_files(
     opened and `Failed` when no MicroPython answers there for `patience` seconds.
     """
     check(port)
-    transport = SerialTransport(port, baud)
+    transport = SerialTransport(port, baud, timeout=_PROMPT_S)
     try:
         _interrupt(transport, port, patience)
         yield BoardFiles(transport, port)

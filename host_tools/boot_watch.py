@@ -10,25 +10,34 @@ from host_tools.errors import Failed, UserError
 
 _PULSE_S = 0.1  # how long EN is low
 _POLL_S = 0.1
+_RAW_END = "\x04"  # ends an answer of the raw REPL; nothing else does before a reset
 
 
 def wait_line(
-    url: str, pattern: str, timeout: float, *, baud: int = 115200, reset: bool = False, fatal: str
+    url: str,
+    pattern: str,
+    timeout: float,
+    *,
+    baud: int = 115200,
+    reset: bool = False,
+    opened: serial.SerialBase | None = None,
+    fatal: str,
 ) -> re.Match[str]:
     """Return the first match of `pattern` in a complete line; raises `Failed` with the last lines
-    said when time is up or a line matches `fatal`.
+    said when time is up or a line matches `fatal`. A port that is `opened` already is read from
+    where it stands, and closed.
 
     The port may go away meanwhile, as that of a chip with USB of its own does in a reset.
     """
     deadline = time.monotonic() + timeout
     said = ""
-    port: serial.SerialBase | None = open_port(url, baud)
+    port: serial.SerialBase | None = opened or open_port(url, baud)
     try:
         if reset and port is not None:
             pulse(port)
         while True:
             port, data = _read(url, baud, port)
-            said += data.decode("ascii", "replace").replace("\r", "")
+            said += data.decode("ascii", "replace").replace("\r", "").replace(_RAW_END, "\n")
             match = re.search(pattern, said, re.MULTILINE)
             if match and "\n" in said[match.end() :]:
                 return match

@@ -98,22 +98,16 @@ def write(
         raise UserError("--config is missing: this board has no configuration yet")
     image = esp_image.make(board, micropython, name, content)
     rescued = folder / RESCUED
-    if before.raw and not erase:
+    resume = "run the same command again, it starts from the beginning"
+    if before.raw:
         esp_image.save(before.raw, rescued)
+        resume += f", with --keep-from {rescued}: what the device remembered is there"
     try:
         tool.write(image.parts, erase=erase)
     except UserError as error:
-        resume = "run the same command again, it starts from the beginning"
-        if before.raw and not erase:
-            resume += f", with --keep-from {rescued}: what the device remembered is there"
         raise Failed(f"{error}; the flash may be incomplete: {resume}") from None
     except KeyboardInterrupt:
-        if before.raw and not erase:
-            raise Failed(
-                "interrupted, the flash is incomplete: run the same command again, with"
-                f" --keep-from {rescued}: what the device remembered is there"
-            ) from None
-        raise
+        raise Failed(f"interrupted, the flash may be incomplete: {resume}") from None
     rescued.unlink(missing_ok=True)
     return Written(image, kept, removed)
 

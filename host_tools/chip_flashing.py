@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from serial import SerialBase
 
 from host_tools import (
     board_files,
@@ -104,13 +105,11 @@ def app_only(board: Board, port: str | None, site: Site, *, verify: bool) -> str
         done = there.update(files, lambda name: typer.echo(f"copying   {name}"))
         if verify:
             board_files.verify(there, files)
-        there.reset()
-    unchanged = len(files) - len(done.written)
-    typer.echo(f"copied    {len(done.written)} files, {unchanged} were the same already")
-    if verify:
-        typer.echo(f"verified  {len(files)} files")
-    _tell_kept([], done.removed)
-    _await_banner(board, chosen, reset=False)
+        typer.echo(f"copied    {len(done.written)} files of {len(files)}")
+        if verify:
+            typer.echo(f"verified  {len(files)} files")
+        _tell_kept([], done.removed)
+        _await_banner(board, chosen, opened=there.reset())
     return chosen
 
 
@@ -127,9 +126,12 @@ def _tell_kept(kept: list[str], removed: list[str]) -> None:
         typer.echo(f"removed   {', '.join(removed)}")
 
 
-def _await_banner(board: Board, port: str, *, reset: bool) -> None:
+def _await_banner(
+    board: Board, port: str, *, reset: bool = False, opened: SerialBase | None = None
+) -> None:
+    baud = board.serial.baud
     found = boot_watch.wait_line(
-        port, BANNER, BANNER_S, baud=board.serial.baud, reset=reset, fatal=NO_START
+        port, BANNER, BANNER_S, baud=baud, reset=reset, opened=opened, fatal=NO_START
     )
     identity = " ".join(f"{key}={value}" for key, value in fields(found[1]).items())
     typer.echo(f"device    {identity or '(no identity in the banner)'}")

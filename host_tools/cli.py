@@ -27,6 +27,7 @@ ROOMS = {
     "bench": "host_tools.bench.commands",
     "sim": "host_tools.sim.commands",
     "id-table": "host_tools.id_table",
+    "junit-table": "host_tools.junit_table",
     "mip-package": "host_tools.mip_package",
 }
 HELP = """The lab around esp-cwmp: boards, servers, captures.

@@ -57,15 +57,16 @@ def filesystem_partition(board: Board, micropython: bytes, name: str) -> Partiti
     pinned, flash = sections_of(board)
     try:
         chip = esp_format.app_image(micropython).chip
+        if chip != board.chip:
+            raise UserError(
+                f"{name}: this MicroPython is for {chip}, the board {board.name} has an"
+                f" {board.chip}"
+            )
         table = esp_format.partitions(micropython[TABLE_OFFSET - pinned.offset :])
         app = _app(table)
         esp_format.app_image(micropython[app.offset - pinned.offset :])
     except ValueError as error:
         raise UserError(f"{name}: {error}") from None
-    if chip != board.chip:
-        raise UserError(
-            f"{name}: this MicroPython is for {chip}, the board {board.name} has an {board.chip}"
-        )
     if pinned.offset + len(micropython) > app.end:
         raise UserError(
             f"{name}: MicroPython does not fit: it ends at {pinned.offset + len(micropython):#x},"

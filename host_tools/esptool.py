@@ -63,9 +63,10 @@ class Esptool:
         sys.stdout.flush()
         done = subprocess.run([*command, *arguments], stderr=subprocess.PIPE, text=True)
         if done.returncode:
-            raise self._explained(done.stderr)
+            raise self.explained(done.stderr)
 
-    def _explained(self, said: str) -> UserError:
+    def explained(self, said: str) -> UserError:
+        """Return the error for what esptool wrote to its standard error."""
         text = " ".join(said.split())
         chips = re.search(r"This chip is (\S+), not (\S+?)\. ", text)
         if chips:

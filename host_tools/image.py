@@ -128,10 +128,14 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
         }
     if board.target == "qemu":
         files = packed(files)
-    for name in SOURCES_AS_THEY_ARE:
-        for place in (firmware, BOARDS / board.name):  # what a board brings comes last
-            if (place / name).exists():
-                files[name] = (place / name).read_bytes()
+    for place in (firmware, BOARDS / board.name):  # what a board brings comes last
+        for path in sorted(place.glob("*.py")):
+            if path.name in SOURCES_AS_THEY_ARE:
+                files[path.name] = path.read_bytes()
+            elif place != firmware:
+                with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
+                    output = Path(folder) / f"{path.stem}.mpy"
+                    files[output.name] = compile_one(path, Path(path.name), output, native)
     files["board.json"] = json.dumps(board.for_firmware(), separators=(",", ":")).encode()
     if site is not None:
         files.update(_of_site(site))

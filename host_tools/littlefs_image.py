@@ -60,9 +60,9 @@ def _file_system(size: int) -> LittleFS:
     return LittleFS(
         block_size=BLOCK,
         block_count=size // BLOCK,
-        prog_size=128,
-        read_size=128,
-        cache_size=1024,
+        prog_size=32,  # as MicroPython: more makes longer logs, which every mount reads
+        read_size=32,
+        cache_size=128,
         name_max=255,
         disk_version=_DISK_VERSION,
         mount=False,

@@ -1,4 +1,4 @@
-"""Short names for the firmware's own identifiers: on a board a name takes RAM for as long as it runs.
+"""Short names for the firmware's own identifiers: on a board a name takes RAM while it runs.
 
 MicroPython keeps every name that is not in its ROM once, for ever: a thousand of ours are 20 KB of
 an ESP32's 165 KB, and unloading a module does not give them back. So a compiled module gets, in

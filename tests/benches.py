@@ -169,6 +169,8 @@ class QemuBench(OneBoard):
                     "link set eth0 up",
                 ):
                     end.run(["ip", *line.split()])
+            # The board takes the address over, and with it goes the way to the neighbours.
+            inside.run(["ip", *f"route add default via {self.host_address}".split()])
         except Unavailable as error:
             raise UserError(str(error)) from None
         return QemuTarget(self.state, board, netns=inside.path)

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from host_tools.bench import boot, datagrams, flood, size, table, wake
+from host_tools.bench import boot, datagrams, flashing, flood, size, table, wake
 from host_tools.bench.rig import rig
 from host_tools.errors import Failed, UserError
 
@@ -17,6 +17,7 @@ BENCHES = {
     "flood": flood.measure,
     "boot": boot.measure,
     "size": size.measure,
+    "flashing": flashing.measure,
 }
 
 

@@ -170,7 +170,7 @@ def wait_gone(path: Path, timeout: float = 10.0) -> None:
 
 def running_boards() -> list[dict[str, Any]]:
     """Status of every board of this user that runs on this machine, found among the processes."""
-    found = []
+    found: dict[str, dict[str, Any]] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -180,9 +180,11 @@ def running_boards() -> list[dict[str, Any]]:
             continue
         if "--state" not in words or not any(map(_PUMP.fullmatch, words)):
             continue
-        try:
-            found.append(ask(Path(words[words.index("--state") + 1]), "status"))
-        except OSError:
-            continue
-    found = [status for status in found if "port" in status]
-    return sorted(found, key=lambda status: str(status["state"]))
+        state = words[words.index("--state") + 1]  # the same for a pump and its helper
+        if state not in found:
+            try:
+                found[state] = ask(Path(state), "status")
+            except OSError:
+                continue
+    running = [status for status in found.values() if "port" in status]
+    return sorted(running, key=lambda status: str(status["state"]))

@@ -10,6 +10,7 @@ import ast
 import io
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -28,7 +29,7 @@ BAUD = 115200
 _BOOTING = r"rst:0x|^ets |boot: start|^MicroPython v"
 _HEEDS_LINES = 3.0  # s in which a board says something after a reset
 _CHUNK = 1024  # bytes of a file per line of Python
-_ATTEMPTS = 4  # at the raw REPL: Ctrl-C does nothing while MicroPython itself still starts
+_ATTEMPT = 3.0  # s for one; Ctrl-C does nothing while MicroPython itself still starts
 
 # Run on the board: every file below a folder, names relative to where the program starts.
 _LIST = """\
@@ -48,16 +49,27 @@ except OSError:
 
 
 class SerialTarget(Target):
-    """See `Target`. `host_address`: where the board finds this machine; "" when nobody said."""
+    """See `Target`. `host_address`: where the board finds this machine; "" when nobody said.
+    `answer_s`: how long to try for a prompt.
+    """
 
     kind = "serial"
     capabilities = frozenset({"reset", "network", "files"})
 
-    def __init__(self, state: Path, url: str, *, baud: int = BAUD, host_address: str = "") -> None:
+    def __init__(
+        self,
+        state: Path,
+        url: str,
+        *,
+        baud: int = BAUD,
+        host_address: str = "",
+        answer_s: float = 30.0,
+    ) -> None:
         super().__init__(state)
         self.url = url
         self.host_address = host_address
         self._baud = baud
+        self._answer_s = answer_s
         self._tap: SerialTap | None = None
         self._stopped = False  # the program was interrupted, by us
         self._lines: bool | None = None  # whether RTS and DTR reset this board; None: not tried
@@ -186,18 +198,18 @@ class SerialTarget(Target):
         except (TransportError, OSError) as error:
             raise Failed(f"{self.url}: {error}") from None
         try:
-            for attempt in range(_ATTEMPTS):
+            deadline = time.monotonic() + self._answer_s
+            while not transport.in_raw_repl:
                 try:
                     with redirect_stdout(io.StringIO()):  # it prints what it did not expect
-                        transport.enter_raw_repl(False, timeout_overall=3 * (attempt + 1))
-                    break
+                        transport.enter_raw_repl(False, timeout_overall=_ATTEMPT)
                 except (TransportError, serial.SerialException):
                     tap.check()
-            else:
-                raise Failed(
-                    f"{self.url}: no MicroPython prompt after Ctrl-C: reset the board by hand, "
-                    "or flash it (flash.py)"
-                )
+                    if time.monotonic() > deadline:
+                        raise Failed(
+                            f"{self.url}: no MicroPython prompt after Ctrl-C: reset the board by "
+                            "hand, or flash it (flash.py)"
+                        ) from None
             self._stopped = True
             tap.pause_log()
             yield transport

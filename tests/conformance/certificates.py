@@ -9,7 +9,7 @@ NAME = "localhost"  # certificates are for names; MicroPython checks no address
 
 
 class Certificates:
-    """Files in `folder`: ca.pem, other.pem (another CA), and key and certificate of each server."""
+    """Files in `folder`: ca.pem, other.pem (another CA), key and certificate of each server."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -12,6 +12,9 @@ from tests.conformance.patched import boot_first
 from tests.conformance.rig import MakeRig, Rig
 from tests.conformance.test_tls import over_tls
 
+# Changes files on the flash while the board is off.
+pytestmark = pytest.mark.capability("filesystem")
+
 SOON = "from cwmp.runtime import clock\nclock._RETRY = 0.05\n"
 
 

@@ -106,3 +106,11 @@ async def test_resets_before_any_session_lead_to_safe_mode(make_rig: MakeRig) ->
         await rig.board.seen("net: listening")
         rig.board.reset()
     await rig.board.seen(SAFE)
+
+
+def test_a_micropython_that_is_too_old_is_refused(cpe: Cpe) -> None:
+    boot_first(cpe, "from cwmp.runtime import boot\nboot.OLDEST = (99, 1, 0)\n")
+    cpe.start()
+    cpe.expect(r"^E \d+ boot: MicroPython is too old: this firmware needs 99\.1\.0 or newer")
+    cpe.expect(r"^>>> ")
+    assert "listening" not in cpe.said()

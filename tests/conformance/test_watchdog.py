@@ -6,11 +6,14 @@ from tests.conformance.patched import boot_first
 from tests.conformance.rig import Rig, free_port
 from tests.cpe import Cpe
 
+pytestmark = pytest.mark.capability("files", "watchdog")
+
 QUICK = """
 from cwmp.port import base
 base.Port.watchdog_s = 3
 """
-BITES = r"^# watchdog, reset"
+# The unix board, in its log and on its port; an ESP32.
+BITES = r"^# watchdog, reset|^board: watchdog, reset|Task watchdog got triggered|^rst:0x8"
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 
 BLANK = b"\xff"
 DOWNLOAD_MODE = "driver=esp32.gpio,property=strap_mode,value=0x0f"  # BOOT held while it starts
+# The chip's time is that of its instructions: on a busy machine its UART overruns otherwise.
+NO_BYTE_IS_LOST = ("-icount", "shift=3,sleep=on")
 EFUSES = 124  # bytes; all zero: nothing burnt
 
 
@@ -43,17 +45,23 @@ class BareChip:
         command += ["-drive", f"file={self._efuses},if=none,format=raw,id=efuse"]
         command += ["-global", "driver=nvram.esp32.efuse,property=drive,value=efuse"]
         command += ["-global", "driver=timer.esp32.timg,property=wdt_disable,value=true"]
-        command += ["-global", DOWNLOAD_MODE] if download else []
-        command += ["-serial", f"tcp:{self._address[0]}:{self._address[1]},server,nowait"]
+        command += ["-global", DOWNLOAD_MODE, *NO_BYTE_IS_LOST] if download else []
+        port = f"tcp:{self._address[0]}:{self._address[1]},server"
+        command += ["-serial", port if download else port + ",nowait"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+        with self._connected() as connection, connection.makefile("rb") as said:
+            if download:  # the chip starts when its port is opened
+                assert any(b"UART_BOOT" in line for line in said)
+
+    def _connected(self) -> socket.socket:
+        assert self._process is not None
         deadline = time.monotonic() + 20
         while True:
             try:
-                socket.create_connection(self._address, 5).close()
-                return
+                return socket.create_connection(self._address, 60)
             except OSError:
                 gone = self._process.poll() is not None
                 assert not gone and time.monotonic() < deadline, self._log.read_text()

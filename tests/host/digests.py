@@ -23,11 +23,14 @@ from mutations import Xorshift, mutate  # noqa: E402
 from cwmp.core import connection_request as gate  # noqa: E402
 from cwmp.core import rpc  # noqa: E402
 from cwmp.core.fault import CwmpFault  # noqa: E402
-from cwmp.wire import http_auth, stun  # noqa: E402
+from cwmp.wire import http_auth, http_challenge, stun  # noqa: E402
 from cwmp.wire import udp_request as wire  # noqa: E402
+from cwmp.wire.cookies import parse_cookie  # noqa: E402
 from cwmp.wire.hmac_sha1 import HmacSha1  # noqa: E402
-from cwmp.wire.http import HttpError, ResponseReader, parse_cookie, parse_url  # noqa: E402
+from cwmp.wire.http import ResponseReader  # noqa: E402
+from cwmp.wire.http_error import HttpError  # noqa: E402
 from cwmp.wire.soap import EnvelopeReader  # noqa: E402
+from cwmp.wire.url import parse_url  # noqa: E402
 from cwmp.wire.xml import XmlReader  # noqa: E402
 
 CHUNK = 100
@@ -279,14 +282,14 @@ class Http:
         ]
         for value in headers.get("www-authenticate", ()):
             try:
-                challenges = http_auth.parse_credentials(value)
+                challenges = http_challenge.parse_credentials(value)
                 said.append(
                     [
                         (scheme, sorted(params.items()) if params else params)
                         for scheme, params in challenges
                     ]
                 )
-                params = http_auth.usable_digest(challenges)
+                params = http_challenge.usable_digest(challenges)
                 if params:
                     digest = http_auth.DigestAuth("cpe", "secret")
                     digest.challenge(params)

@@ -22,7 +22,8 @@ BAR = r"\|"  # inside a table of Markdown
 
 def blocks(kind: str) -> list[str]:
     """The fenced blocks of that kind, '' for those without one."""
-    return re.findall(rf"^```{kind}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [text for given, text in found if given == kind]
 
 
 def commands() -> list[list[str]]:

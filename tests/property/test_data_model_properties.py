@@ -9,7 +9,7 @@ from device import INFO, MS, Board
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwmp.core import cwmp_types
+from cwmp.core import cwmp_parse, cwmp_types
 from cwmp.core.fault import CwmpFault
 
 NAMES = list(Board().model.expand(""))
@@ -53,7 +53,7 @@ def test_cwmp_51_cwmp_52_all_or_nothing(calls: list[tuple[list[Any], str]]) -> N
         after = dict(before)
         for name, text, _ in items:
             kind = model.get(name)[1]
-            value = cwmp_types.to_native(kind, cwmp_types.parse(kind, text))
+            value = cwmp_types.to_native(kind, cwmp_parse.parse(kind, text))
             after[name] = (value, before[name][1])
         after[MS + "ParameterKey"] = (key, before[MS + "ParameterKey"][1])
         assert state(board) == after

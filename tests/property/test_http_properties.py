@@ -7,8 +7,12 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwmp.wire.http import HttpError, ResponseReader, parse_cookie, parse_url
-from cwmp.wire.http_auth import DigestAuth, parse_credentials, usable_digest
+from cwmp.wire.cookies import parse_cookie
+from cwmp.wire.http import ResponseReader
+from cwmp.wire.http_auth import DigestAuth
+from cwmp.wire.http_challenge import parse_credentials, usable_digest
+from cwmp.wire.http_error import HttpError
+from cwmp.wire.url import parse_url
 
 LIMIT = 2000
 TOKEN = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=12)

@@ -9,7 +9,7 @@ from lxml import etree
 from transcript import load
 
 from cwmp.core.fault import CwmpFault
-from cwmp.core.inform import PreparedInform
+from cwmp.core.prepared_inform import PreparedInform
 from cwmp.core.session import SessionError
 
 ENV = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -146,7 +146,7 @@ def test_cwmp_30_inform_carries_what_the_device_is(texts, codes, key, unix, retr
     device = Device()
     device.events.restore({"acs": "http://acs.example/cwmp"})
     for name, text in zip(("manufacturer", "product_class", "serial_number"), texts, strict=True):
-        device.model._settings["device"][name] = (
+        device.model.settings["device"][name] = (
             text  # past the checks of the settings: anything goes
         )
     for code in codes:

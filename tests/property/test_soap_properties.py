@@ -10,8 +10,8 @@ from lxml import etree
 from cwmp.core import rpc
 from cwmp.core.fault import CwmpFault
 from cwmp.core.session import SessionError
-from cwmp.wire.soap import CWMP, SOAP_ENV, EnvelopeReader, SoapError
-from cwmp.wire.xml import XmlError
+from cwmp.wire.soap import CWMP, SOAP_ENV, EnvelopeReader
+from cwmp.wire.xml_error import SoapError, XmlError
 
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 OTHER = "urn:other"

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from cwmp.wire.xml import XmlError, XmlReader
+from cwmp.wire.xml import XmlReader
+from cwmp.wire.xml_error import XmlError
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,11}", fullmatch=True).filter(
     lambda name: not name.lower().startswith("xml")

@@ -3,7 +3,6 @@
 from device import INFO, MS, Board
 from support import raises
 
-from cwmp.core import device2
 from cwmp.core.data_model import DataModel
 from cwmp.core.device2 import DEVICE2
 from cwmp.core.fault import CwmpFault, fault_text
@@ -137,8 +136,7 @@ def test_dm_01_site_settings_are_the_factory_defaults():
 def test_dm_01_bad_default_or_missing_getter_is_found_at_boot():
     settings = load({})
     raises(ValueError, DataModel, DEVICE2, settings, {})
-    rows = (("Device.", (("X", "unsignedInt", None, ("log", "level"), 0),)),)
-    raises(ValueError, DataModel, rows, settings, {})
+    raises(ValueError, DataModel, ("Device.\nX - u log.level\n",), settings, {})
 
 
 def test_cwmp_31_forced_inform_list():
@@ -552,19 +550,18 @@ def test_cwmp_17_fault_texts():
     error = CwmpFault(9003, "why", [("a", 9005, "b")])
     assert (error.code, error.text, error.details) == (9003, "why", [("a", 9005, "b")])
     assert list(CwmpFault(9002).details) == []
-    assert device2.WRITABLE == 1
 
 
 def test_cwmp_53_lookup_of_a_tree_with_deep_objects():
-    rows = (
-        ("Device.", (("A", "string", None, "1", 0),)),
-        ("Device.X.", ()),
-        ("Device.X.1.", (("B", "string", None, "2", 0), ("C", "string", None, "3", 0))),
-        ("Device.X.10.", (("B", "string", None, "4", 0),)),
-        ("Device.Y.", (("A", "string", None, "5", 0),)),
-        ("Device.ManagementServer.", (("ParameterKey", "string", 32, "", device2.KEPT),)),
+    texts = (
+        "Device.\nA - s =1\n",
+        "Device.X.\n",
+        "Device.X.1.\nB - s =2\nC - s =3 and = 3\n",
+        "Device.X.10.\nB - s =4\n",
+        "Device.Y.\nA - s =5\n",
+        "Device.ManagementServer.\nParameterKey K s32 =\n",
     )
-    model = DataModel(rows, {}, {})
+    model = DataModel(texts, {}, {})
     assert [name for name, _ in model.children("Device.X.", True)] == [
         "Device.X.1.",
         "Device.X.10.",
@@ -586,11 +583,38 @@ def test_cwmp_53_lookup_of_a_tree_with_deep_objects():
     for name, text in (
         ("Device.X.10.B", "4"),
         ("Device.A", "1"),
-        ("Device.X.1.C", "3"),
+        ("Device.X.1.C", "3 and = 3"),
         ("Device.X.1.B", "2"),
         ("Device.Y.A", "5"),
-        ("Device.X.1.C", "3"),
+        ("Device.X.1.C", "3 and = 3"),
     ):
         assert model.get(name)[0] == text
-    assert [model.get(name)[0] for name in model.expand("Device.X.")] == ["2", "3", "4"]
-    fault(9005, model.get, "Device.X.")
+    assert [model.get(name)[0] for name in model.expand("Device.X.")] == ["2", "3 and = 3", "4"]
+    for name in (
+        "Device.X.",
+        "Device.A ",
+        "Device.X.1.B -",
+        "Device.X.1.\nB",
+        "Device.X.1.B -\nC",
+    ):
+        fault(9005, model.get, name)
+
+
+def test_dm_04_a_record_checked_at_this_boot_is_taken_as_it_is():
+    board = Board()
+    record = {
+        "values": {MS + "STUNServerPort": "70000", MS + "STUNEnable": "1"},
+        "attributes": {INFO + "UpTime": [2, []], MS + "Username": [1, ["Subscriber"]]},
+    }
+    board.model.restore(record)
+    kept = board.flash  # what was dropped is not on flash any more
+    assert kept["values"] == {MS + "STUNEnable": "1"}
+    again = DataModel(DEVICE2, board.settings, board.model.getters, board.log, None, True)
+    del board.lines[:]
+    assert again.restore({"attributes": {MS + "Username": [1, ["Subscriber"]]}}) == ()
+    assert again.snapshot()["attributes"] == {MS + "Username": (1, ("Subscriber",))}
+    again.restore(kept)
+    assert again.snapshot() == kept and again.value(MS + "STUNEnable") is True
+    for odd in (None, [], {}, {"values": 5}):
+        assert again.restore(odd) == ()
+    assert board.lines == []

@@ -1,6 +1,9 @@
 from support import raises
 
-from cwmp.wire.http import HttpError, ResponseReader, parse_cookie, parse_url, request_head
+from cwmp.wire.cookies import parse_cookie
+from cwmp.wire.http import ResponseReader, request_head
+from cwmp.wire.http_error import HttpError
+from cwmp.wire.url import parse_url
 
 
 class Got:

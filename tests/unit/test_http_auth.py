@@ -1,16 +1,14 @@
 from support import raises, vectors
 
-from cwmp.wire.http import HttpError
-from cwmp.wire.http_auth import (
-    DigestAuth,
+from cwmp.wire.http_auth import DigestAuth, digest_response, digest_secret
+from cwmp.wire.http_challenge import (
     basic,
-    digest_response,
-    digest_secret,
     is_stale,
     offers_basic,
     parse_credentials,
     usable_digest,
 )
+from cwmp.wire.http_error import HttpError
 
 
 def params_of(text):

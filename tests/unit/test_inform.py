@@ -15,7 +15,7 @@ from cwmp_device import (
     text_of,
 )
 
-from cwmp.core.inform import PreparedInform
+from cwmp.core.prepared_inform import PreparedInform
 
 MS = "Device.ManagementServer."
 FORCED = [

@@ -2,7 +2,7 @@
 
 from support import vectors
 
-from cwmp.core.cwmp_types import iso_to_unix
+from cwmp.core.date_time import iso_to_unix
 from cwmp.core.periodic import Periodic, delay_s
 from cwmp.core.retry import delay_ms, window
 

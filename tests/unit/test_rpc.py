@@ -15,6 +15,7 @@ from support import raises
 from cwmp.core import rpc
 from cwmp.core.fault import CwmpFault
 from cwmp.core.notification import Notification
+from cwmp.core.rpc_parts import Fields
 
 MS = "Device.ManagementServer."
 PASSWORDS = ("Password", "ConnectionRequestPassword", "STUNPassword")
@@ -116,7 +117,7 @@ def test_cwmp_50_a_module_can_add_a_method():
         yield b"<cwmp:EchoResponse>" + word.encode() + b"</cwmp:EchoResponse>"
 
     assert fault("<c:Echo><Word>hi</Word></c:Echo>") == 9000
-    rpc.register("Echo", rpc.Fields, handler)
+    rpc.register("Echo", Fields, handler)
     try:
         assert "<cwmp:EchoResponse>hi<" in Device().ask("<c:Echo><Word>hi</Word></c:Echo>")
         assert "<string>Echo</string>" in Device().ask("<c:GetRPCMethods/>")
@@ -131,7 +132,7 @@ def test_cwmp_50_a_method_that_breaks_answers_9002_and_the_session_goes_on():
     def broken():
         raise RuntimeError("sensor")
 
-    device.model._getters["up_time"] = broken
+    device.model.getters["up_time"] = broken
     session = device.accepted()
     assert (
         faults_of(text_of(received(session, envelope(get_values("Device.DeviceInfo.UpTime")))))[0]
@@ -392,8 +393,35 @@ def test_cwmp_09_a_long_answer_is_streamed():
 
 
 def test_cwmp_09_fields_that_nobody_asked_for_are_bounded():
-    fields = rpc.Fields()
+    fields = Fields()
     for number in range(1000):
         fields.leaf("X", f"Field{number}", "text", "")
     assert len(fields._fields) == 16
     assert raises(CwmpFault, fields.text, "Field999", 8).code == 9003
+
+
+def test_cwmp_50_one_module_at_a_time_where_memory_is_scarce():
+    unloaded = []
+    rpc.unload = lambda: unloaded.append(True)
+    try:
+        session = Device().accepted()
+        last = None
+        changes = 0
+        for body in (
+            get_values(MS),
+            set_values([(MS + "STUNEnable", "1", None)]),
+            get_names("", "1"),
+            get_names(MS, "1"),
+            get_attributes(MS),
+            "<c:GetRPCMethods/>",
+            "<c:Vouchers/>",
+            get_values(MS),
+        ):
+            assert faults_of(text_of(received(session, envelope(body)))) in (None, (9000, []))
+            method = body[3 : body.find("/") if body[-2] == "/" else body.find(">")]
+            module = rpc.METHODS.get(method, last)
+            changes += module != last
+            last = module
+        assert changes == 5 and len(unloaded) in (4, 5), "the first may be the one of another test"
+    finally:
+        rpc.unload = None

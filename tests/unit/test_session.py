@@ -18,8 +18,9 @@ from cwmp_device import (
 from support import raises
 from transcript import replay
 
-from cwmp.core.inform import PreparedInform
-from cwmp.core.session import Request, SessionError
+from cwmp.core.prepared_inform import PreparedInform
+from cwmp.core.request import Request
+from cwmp.core.session import SessionError
 
 MS = "Device.ManagementServer."
 GET_METHODS = envelope("<c:GetRPCMethods/>", "9")
@@ -317,13 +318,13 @@ def test_cwmp_22_max_envelopes():
 
 
 def test_cwmp_23_a_new_acs_url_waits_for_the_end_of_the_session():
-    session = known().accepted()
-    assert not session.url_changed
+    device = known()
+    session = device.accepted()
     text = text_of(received(session, set_value(MS + "URL", "http://other.example/")))
     assert "<Status>1</Status>" in text
     assert "GetRPCMethodsResponse" in text_of(received(session, GET_METHODS))
     assert received(session, None, 204) is None
-    assert session.url_changed
+    assert device.events.contact(device.model.value(MS + "URL"))
 
 
 def test_cwmp_23_reboot_and_factory_reset_wait_for_the_end_of_the_session():

@@ -9,16 +9,14 @@ from cwmp.wire.soap import (
     EMPTY,
     EnvelopeReader,
     Message,
-    SoapError,
     array_head,
-    cwmp_fault,
     envelope,
     escape,
-    must_understand_fault,
     parameter_value,
     uri_of_version,
 )
-from cwmp.wire.xml import XmlError
+from cwmp.wire.soap_fault import cwmp_fault, must_understand_fault
+from cwmp.wire.xml_error import SoapError, XmlError
 
 ENV = "http://schemas.xmlsoap.org/soap/envelope/"
 

@@ -2,15 +2,9 @@
 
 from support import raises, vectors
 
-from cwmp.core.cwmp_types import (
-    UNKNOWN_TIME,
-    iso_to_unix,
-    local_name,
-    parse,
-    to_native,
-    to_text,
-    unix_to_iso,
-)
+from cwmp.core.cwmp_parse import local_name, parse
+from cwmp.core.cwmp_types import UNKNOWN_TIME, to_native, to_text, unix_to_iso
+from cwmp.core.date_time import iso_to_unix
 
 
 def test_cwmp_15_canonical_forms():

@@ -2,7 +2,8 @@
 
 from support import raises
 
-from cwmp.wire.xml import XmlError, XmlReader
+from cwmp.wire.xml import XmlReader
+from cwmp.wire.xml_error import XmlError
 
 
 class Recorder:
@@ -248,7 +249,7 @@ def test_cwmp_09_memory_does_not_grow_with_the_document():
         reader.feed(b"<p:Name xmlns:q='v'>Devi")
         reader.feed(b"ce.X</p:Name>\n")
         assert len(reader._rest) + len(reader._text) < 64
-        assert len(reader._bindings) == 2 and len(reader._stack) == 1
+        assert len(reader._bindings) == 2 and len(reader.stack) == 1
     reader.feed(b"</a>")
     reader.close()
     assert counter.count == 501

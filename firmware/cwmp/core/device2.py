@@ -6,120 +6,65 @@ and there is no listener for it: the parameter is optional and left out, as is
 HTTPConnectionRequestEnable.
 """
 
-from micropython import const
-
-WRITABLE = const(1)  # by the ACS, and kept on flash
-KEPT = const(2)  # on flash though the ACS cannot write it
-HIDDEN = const(4)  # reads back as "" over CWMP (CWMP-54)
-DYNAMIC = const(8)  # `default` is the name of a getter
-FORCE = const(16)  # forceEnabled: active notification, for ever (CWMP-61)
-FORCE_DEFAULT = const(32)  # forceDefaultEnabled: active unless the ACS says otherwise
-DENY = const(64)  # canDeny that is used: active notification is refused
-INFORM = const(128)  # forced inform: in every Inform (CWMP-31)
-URL = const(256)  # http or https
-LATER = const(512)  # a write is committed at once and used by the next session (CWMP-23)
-
-# (object path, its parameters); a parameter is (name, type, limit, default, flags). `limit` is the
-# longest text or (lowest, highest), None = what the type holds. `default` is a text, a (section,
-# key) of the settings or a getter. Parents stand before children; no object can be created or
-# deleted (CWMP-55). canDeny of ParameterKey, ModelName and Description is not used: they are
-# granted, they change with the ACS or never.
+# One text for each object: its path, then a line `name flags type default` for each parameter. A
+# text takes a third of the memory of tuples. Parents stand before children; no object can be
+# created or deleted (CWMP-55).
+#
+# Flags, - for none:
+#   W  writable by the ACS, and kept on flash
+#   K  on flash though the ACS cannot write it
+#   H  hidden: reads back as "" over CWMP (CWMP-54)
+#   F  forceEnabled: active notification, for ever (CWMP-61)
+#   A  forceDefaultEnabled: active unless the ACS says otherwise
+#   D  canDeny that is used: active notification is refused. Not used for ParameterKey, ModelName
+#      and Description: they are granted, they change with the ACS or never
+#   I  forced inform: in every Inform (CWMP-31)
+#   U  http or https URL
+#   L  later: a write is committed at once and used by the next session (CWMP-23)
+# Type: a letter of `cwmp_types.TYPES`, then the longest text or `lowest:highest`; without, what
+# the type holds.
+# Default: `=` and a text, `@` and the name of a getter, or `section.key` of the settings.
 DEVICE2 = (
-    (
-        "Device.",
-        (("RootDataModelVersion", "string", 32, "2.15", INFORM),),
-    ),
-    (
-        "Device.DeviceInfo.",
-        (
-            ("Manufacturer", "string", 64, ("device", "manufacturer"), 0),
-            ("ManufacturerOUI", "string", 6, ("device", "oui"), 0),
-            ("ModelName", "string", 64, ("device", "model_name"), 0),
-            ("Description", "string", 256, ("device", "description"), 0),
-            ("ProductClass", "string", 64, ("device", "product_class"), 0),
-            ("SerialNumber", "string", 64, ("device", "serial_number"), 0),
-            ("HardwareVersion", "string", 64, ("device", "hardware_version"), INFORM),
-            ("SoftwareVersion", "string", 64, "software_version", DYNAMIC | INFORM | FORCE),
-            (
-                "ProvisioningCode",
-                "string",
-                64,
-                ("device", "provisioning_code"),
-                WRITABLE | INFORM | FORCE,
-            ),
-            ("UpTime", "unsignedInt", None, "up_time", DYNAMIC | DENY),
-        ),
-    ),
-    (
-        "Device.ManagementServer.",
-        (
-            ("EnableCWMP", "boolean", None, "1", WRITABLE),
-            ("URL", "string", 256, ("acs", "url"), WRITABLE | URL | LATER),
-            ("Username", "string", 256, ("acs", "username"), WRITABLE),
-            ("Password", "string", 256, ("acs", "password"), WRITABLE | HIDDEN),
-            ("PeriodicInformEnable", "boolean", None, ("inform", "periodic_enable"), WRITABLE),
-            (
-                "PeriodicInformInterval",
-                "unsignedInt",
-                (1, 4294967295),
-                ("inform", "periodic_interval_s"),
-                WRITABLE,
-            ),
-            ("PeriodicInformTime", "dateTime", None, ("inform", "periodic_time"), WRITABLE),
-            ("ParameterKey", "string", 32, "", KEPT | INFORM),
-            (
-                "ConnectionRequestURL",
-                "string",
-                256,
-                "connection_request_url",
-                DYNAMIC | INFORM | FORCE_DEFAULT,
-            ),
-            (
-                "ConnectionRequestUsername",
-                "string",
-                256,
-                ("connection_request", "username"),
-                WRITABLE,
-            ),
-            (
-                "ConnectionRequestPassword",
-                "string",
-                256,
-                ("connection_request", "password"),
-                WRITABLE | HIDDEN,
-            ),
-            ("UpgradesManaged", "boolean", None, "1", WRITABLE),
-            ("DefaultActiveNotificationThrottle", "unsignedInt", None, "0", WRITABLE),
-            ("CWMPRetryMinimumWaitInterval", "unsignedInt", (1, 65535), "5", WRITABLE),
-            ("CWMPRetryIntervalMultiplier", "unsignedInt", (1000, 65535), "2000", WRITABLE),
-            (
-                "UDPConnectionRequestAddress",
-                "string",
-                256,
-                "udp_connection_request_address",
-                DYNAMIC,
-            ),
-            ("STUNEnable", "boolean", None, ("stun", "enable"), WRITABLE),
-            ("STUNServerAddress", "string", 256, ("stun", "server"), WRITABLE),
-            ("STUNServerPort", "unsignedInt", (0, 65535), ("stun", "port"), WRITABLE),
-            ("STUNUsername", "string", 256, ("stun", "username"), WRITABLE),
-            ("STUNPassword", "string", 256, ("stun", "password"), WRITABLE | HIDDEN),
-            (
-                "STUNMaximumKeepAlivePeriod",
-                "int",
-                (-1, 2147483647),
-                ("stun", "maximum_keepalive_s"),
-                WRITABLE,
-            ),
-            (
-                "STUNMinimumKeepAlivePeriod",
-                "unsignedInt",
-                None,
-                ("stun", "minimum_keepalive_s"),
-                WRITABLE,
-            ),
-            ("NATDetected", "boolean", None, "nat_detected", DYNAMIC),
-            ("AliasBasedAddressing", "boolean", None, "0", INFORM),
-        ),
-    ),
+    """Device.
+RootDataModelVersion I s32 =2.15
+""",
+    """Device.DeviceInfo.
+Manufacturer - s64 device.manufacturer
+ManufacturerOUI - s6 device.oui
+ModelName - s64 device.model_name
+Description - s256 device.description
+ProductClass - s64 device.product_class
+SerialNumber - s64 device.serial_number
+HardwareVersion I s64 device.hardware_version
+SoftwareVersion IF s64 @software_version
+ProvisioningCode WIF s64 device.provisioning_code
+UpTime D u @up_time
+""",
+    """Device.ManagementServer.
+EnableCWMP W b =1
+URL WUL s256 acs.url
+Username W s256 acs.username
+Password WH s256 acs.password
+PeriodicInformEnable W b inform.periodic_enable
+PeriodicInformInterval W u1:4294967295 inform.periodic_interval_s
+PeriodicInformTime W t inform.periodic_time
+ParameterKey KI s32 =
+ConnectionRequestURL IA s256 @connection_request_url
+ConnectionRequestUsername W s256 connection_request.username
+ConnectionRequestPassword WH s256 connection_request.password
+UpgradesManaged W b =1
+DefaultActiveNotificationThrottle W u =0
+CWMPRetryMinimumWaitInterval W u1:65535 =5
+CWMPRetryIntervalMultiplier W u1000:65535 =2000
+UDPConnectionRequestAddress - s256 @udp_connection_request_address
+STUNEnable W b stun.enable
+STUNServerAddress W s256 stun.server
+STUNServerPort W u0:65535 stun.port
+STUNUsername W s256 stun.username
+STUNPassword WH s256 stun.password
+STUNMaximumKeepAlivePeriod W i-1:2147483647 stun.maximum_keepalive_s
+STUNMinimumKeepAlivePeriod W u stun.minimum_keepalive_s
+NATDetected - b @nat_detected
+AliasBasedAddressing I b =0
+""",
 )

@@ -18,38 +18,22 @@ from ..wire.soap import (
     EMPTY,
     EnvelopeReader,
     Message,
-    cwmp_fault,
     envelope,
-    must_understand_fault,
     uri_of_version,
 )
 from . import rpc
-from .fault import CwmpFault, fault_text
+from .fault import CwmpFault
 from .inform import inform_message, inform_names
 
 _LIMIT = const(
     1536
 )  # an answer up to this many bytes has a Content-Length, a longer one is streamed
 _RESENDS = const(3)  # of one request that is answered with fault 8005
-_URL = "Device.ManagementServer.URL"
 _OUI = "Device.DeviceInfo.ManufacturerOUI"
 
 
 class SessionError(Exception):
     """The session failed; the text says why, for a log line."""
-
-
-class Request:
-    """A request of the CPE after the Inform: `body(*arguments)` gives the pieces of its element.
-
-    `answered(session, reader)`: called with the response, or with the fault, of the ACS.
-    """
-
-    def __init__(self, method, answered, body, *arguments):
-        self.method = method
-        self.answered = answered
-        self.body = body
-        self.arguments = arguments
 
 
 class Session:
@@ -85,25 +69,15 @@ class Session:
         self._retry_count = retry_count
         self._id = message_id
         self._prepared = prepared
+        self.is_prepared = False  # after `begin`: the Inform is the one of `prepared`
         self._on_inform_accepted = on_inform_accepted
         self._log = log or _nothing
-        self._url = model.value(_URL)
         self._uri = CWMP_1_2
         self._informed = ()  # events of our Inform
         self._names = ()  # changes that it tells
         self._request = None  # our request that waits for its response
         self._outstanding = None  # method of that request, "Inform" at first
         self._resends = 0
-
-    @property
-    def url_changed(self):
-        """The ACS set another ACS URL: 0 BOOTSTRAP goes there after this session (CWMP-23)."""
-        return self.model.value(_URL) != self._url
-
-    @property
-    def is_prepared(self):
-        """After `begin`: the Inform is the one of `prepared`."""
-        return self._prepared is not None
 
     def begin(self):
         """-> the Inform. What it lists stays the same when the ACS wants it again."""
@@ -116,8 +90,7 @@ class Session:
         prepared = self._prepared
         if prepared and not self._names and prepared.fits(self._informed, self._retry_count):
             self._id = prepared.message_id
-        else:
-            self._prepared = None
+            self.is_prepared = True
         codes = ",".join([code for code, _ in self._informed])
         how = f"retry={self._retry_count} prepared={int(self.is_prepared)}"
         self._log("I", "session", f'inform events="{codes}" {how}')
@@ -158,7 +131,7 @@ class Session:
             self.notification.failed()
 
     def _inform(self):
-        if self._prepared:
+        if self.is_prepared:
             return self._prepared.message(self._unix)
         names = inform_names(self.model, self._names)
         return inform_message(
@@ -203,7 +176,6 @@ class Session:
         self.inform_accepted = True
         self.events.delivered(self._informed)
         self.notification.delivered(self._names)
-        self._prepared = None
         self._log("I", "session", "accepted")
         if self._on_inform_accepted:
             self._on_inform_accepted()
@@ -226,9 +198,10 @@ class Session:
         method = reader.method
         if method == "Fault" or method.endswith("Response"):
             raise SessionError("unexpected response")
-        details = ()
         try:
             if reader.must_understand_unknown is not None:
+                from ..wire.soap_fault import must_understand_fault  # noqa: PLC0415
+
                 body = must_understand_fault, reader.must_understand_unknown
                 self._log("W", "rpc", "header-unknown")
             else:
@@ -236,17 +209,19 @@ class Session:
                 self._log("I", "rpc", "done method=" + method)
             # The answer speaks the version of CWMP that the request came in.
             return Message(_LIMIT, envelope, reader.cwmp_uri, reader.message_id, *body)
-        except CwmpFault as fault:
-            code, text, details = fault.code, fault.text, fault.details
+        except CwmpFault as error:
+            fault = error
         except MemoryError:
-            code, text = 9004, "Out of memory"
+            fault = CwmpFault(9004, "Out of memory")
         except Exception as error:  # noqa: BLE001
             # One method that fails must not make every session fail.
-            code, text = 9002, None
+            fault = CwmpFault(9002)
             self._log("E", "rpc", f"broken method={method} error={type(error).__name__}")
+        from ..wire.soap_fault import cwmp_fault  # noqa: PLC0415 - a slice for the rare case
+
         known = method if method in rpc.METHODS else "unknown"
-        self._log("W", "rpc", f"fault method={known} code={code}")
-        body = cwmp_fault, code, text or fault_text(code), details
+        self._log("W", "rpc", f"fault method={known} code={fault.code}")
+        body = cwmp_fault, fault.code, fault.text, fault.details
         return Message(_LIMIT, envelope, reader.cwmp_uri, reader.message_id, *body)
 
 

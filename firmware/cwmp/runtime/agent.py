@@ -67,7 +67,8 @@ class Agent:
         self._used = 0  # when it was last asked for
         self.progress = 0  # when the running session last got anywhere (CWMP-24)
         memory = site["limits"]["memory"]
-        self._saving = scarce() if memory == "auto" else memory == "save"
+        # Whether it drops what it does not need at the moment.
+        self.saving = scarce() if memory == "auto" else memory == "save"
         self._wake = asyncio.Event()
         self._stale = True  # parameters changed: their users have not been told
         self._clock_known = False
@@ -288,7 +289,7 @@ class Agent:
         if self._session is None:
             if self.gate.freshness.dirty:
                 wait = min(wait, self._fresh_rest(now))
-            if self._saving and self._management:
+            if self.saving and self._management:
                 wait = min(wait, max(0, self._used + _LINGER - now))
         return wait
 
@@ -297,7 +298,7 @@ class Agent:
         self.save_freshness()
         if self._management is not None:
             self._management.save()
-            if not self._saving:
+            if not self.saving:
                 if self._management.prepare():
                     gc.collect()  # now, not between a ring and its Inform
             elif now - self._used >= _LINGER and not self._due(now):
@@ -418,11 +419,11 @@ class Agent:
             if self.lifetime is None:
                 if binding.mapped is None or not (binding.bounds and self._discovering):
                     return
-                if self._saving and (self._management or self._is_discovered(now)):
+                if self.saving and (self._management or self._is_discovered(now)):
                     return
                 self._load_discovery()
             self.lifetime.serve(now)
-            if self._saving:
+            if self.saving:
                 kept = self.lifetime.kept(now)
                 if kept:
                     self._discovered = kept

@@ -8,39 +8,34 @@ from binascii import hexlify
 
 from .. import VERSION
 from ..core import schedule as reasons
-from ..core.cwmp_types import iso_to_unix
 from ..core.data_model import DataModel
 from ..core.device2 import DEVICE2
 from ..core.events import EventQueue
-from ..core.nat_binding import keepalive_period
 from ..core.notification import Notification
-from ..wire.url import HttpError, parse_url
+from ..wire.http_error import HttpError
+from .slices import borrow, drop_all
 
 _MS = "Device.ManagementServer."
 _BINDING = (_MS + "UDPConnectionRequestAddress", _MS + "NATDetected")
 
-# Loaded with this module, by a session, or by the console: what nobody needs between two sessions.
+# What one method of the ACS needs, or a boot, and the next one does not.
+_PARTS = """
+core.rpc_values core.rpc_names core.rpc_attributes core.rpc_device core.rpc_parts
+core.model_values core.model_attributes core.model_record core.model_restore
+core.cwmp_parse core.date_time runtime.provisioning
+"""
+# All that is loaded with this module, by a session, or by the console: what nobody needs between
+# two sessions.
 SLICE = (
-    "runtime.commands",
-    "runtime.health",
-    "runtime.session_runner",
-    "runtime.http_client",
-    "runtime.stream",
-    "runtime.management",
-    "core.rpc",
-    "core.session",
-    "core.inform",
-    "core.data_model",
-    "core.device2",
-    "core.events",
-    "core.notification",
-    "core.cwmp_types",
-    "core.fault",
-    "wire.http_auth",
-    "wire.http",
-    "wire.url",
-    "wire.soap",
-    "wire.xml",
+    _PARTS
+    + """
+runtime.commands runtime.health runtime.session_runner runtime.stream runtime.management
+runtime.http_client runtime.http_body runtime.http_login runtime.http_reason runtime.http_redirect
+core.rpc core.session core.inform core.prepared_inform core.request
+core.data_model core.device2 core.events core.notification core.cwmp_types core.fault
+wire.http wire.http_auth wire.http_challenge wire.http_chunks wire.http_error wire.cookies wire.url
+wire.soap wire.soap_fault wire.xml wire.xml_error wire.xml_odd
+"""
 )
 
 
@@ -49,13 +44,15 @@ class Management:
 
     def __init__(self, agent):
         self.agent = agent
-        self.model = DataModel(DEVICE2, agent.site, self._getters(), agent.log, agent.told)
+        self.model = DataModel(
+            DEVICE2, agent.site, self._getters(), agent.log, agent.told, agent.kept is not None
+        )
         self.notification = Notification(self.model)
         self.events = EventQueue(self.notification, agent.log)
         self.runner = None
-        updated = self.model.restore(agent.store.load("params"))
-        self._know_acs()
         self.model.attach(lambda record: agent.store.save("params", record), self._changed)
+        updated = self.model.restore(agent.store.load("params"))
+        self.know_acs()
         if agent.kept is not None:
             self.events.restore(agent.kept)
             return
@@ -66,6 +63,8 @@ class Management:
         for name in updated:
             self.model.changed(name)
         self.save()
+        if agent.saving:
+            self.unload()
 
     # Dynamic values
 
@@ -118,17 +117,22 @@ class Management:
         kept = self.events.snapshot()
         kept["events"] = self.events.pending()  # those too that a boot would drop
         self.agent.kept = kept
-        return SLICE
+        return SLICE.split()
+
+    def unload(self):
+        """Drop what only one method of the ACS needs, or the boot. Nothing of it may be in use."""
+        drop_all(_PARTS.split())
 
     # Parameters and those who use them
 
     def _url(self):
         return self.model.value(_MS + "URL")
 
-    def _know_acs(self):
+    def know_acs(self):
+        """Let the agent know what it needs of the ACS URL."""
         url = self.agent.acs_url = self._url()
         try:
-            self.agent.acs = parse_url(url)[1:3]
+            self.agent.acs = borrow("wire.url").parse_url(url)[1:3]
         except HttpError:
             self.agent.acs = None
 
@@ -144,57 +148,9 @@ class Management:
         """Give every user of a parameter its present value; each of them notices by itself whether
         it is new.
         """
-        agent = self.agent
-        value = self.model.value
-        agent.schedule.configure(
-            value(_MS + "CWMPRetryMinimumWaitInterval"),
-            value(_MS + "CWMPRetryIntervalMultiplier"),
-            value(_MS + "DefaultActiveNotificationThrottle"),
-        )
-        agent.gate.enabled = value(_MS + "EnableCWMP")
-        self._know_acs()
-        credentials = (
-            value(_MS + "ConnectionRequestUsername"),
-            value(_MS + "ConnectionRequestPassword"),
-            agent.acs_url,
-        )
-        if credentials != agent.credentials:
-            if agent.credentials is not None:
-                agent.gate.forget()
-                if not agent.in_session:
-                    self._meet_acs()
-            agent.credentials = credentials
-            agent.gate.set_credentials(credentials[0], credentials[1])
-        clock = agent.port.unix_time()
-        phase = (
-            value(_MS + "PeriodicInformEnable"),
-            value(_MS + "PeriodicInformInterval"),
-            iso_to_unix(self.model.get(_MS + "PeriodicInformTime")[0]),
-            clock is not None,
-        )
-        if phase != agent.phase:
-            agent.phase = phase
-            agent.periodic.configure(phase[0], phase[1], phase[2], now, clock, agent.fraction())
-        stun = agent.site["stun"]
-        least = value(_MS + "STUNMinimumKeepAlivePeriod")
-        most = value(_MS + "STUNMaximumKeepAlivePeriod")
-        news = agent.binding.configure(
-            now,
-            value(_MS + "STUNEnable"),
-            (
-                value(_MS + "STUNServerAddress") or (agent.acs[0] if agent.acs else ""),
-                value(_MS + "STUNServerPort") or 3478,
-            ),
-            (agent.local_ip, agent.site["connection_request"]["port"]) if agent.local_ip else None,
-            value(_MS + "STUNUsername"),
-            value(_MS + "STUNPassword"),
-            (least, most),
-            (stun["send_username"], stun["transaction_id"] == "cookie"),
-        )
-        used = keepalive_period(least, most)
-        if news and used != least:  # STUN-52
-            text = "period minimum={} maximum={} used={}"
-            agent.log("W", "binding", text.format(least, most, used))
+        from .provisioning import apply  # noqa: PLC0415 - most sessions change nothing
+
+        apply(self, now)
 
     def binding_changed(self):
         """Tell of the public address (STUN-62)."""
@@ -211,8 +167,8 @@ class Management:
         """Tell of the local one."""
         self.model.changed(_MS + "ConnectionRequestURL")
 
-    def _meet_acs(self):
-        # Another ACS is told 0 BOOTSTRAP, after the session in which its URL was set (CWMP-23).
+    def meet_acs(self):
+        """Tell another ACS 0 BOOTSTRAP, after the session in which its URL was set (CWMP-23)."""
         if self.events.contact(self._url()):
             self.agent.want(reasons.OTHER)
 
@@ -257,7 +213,7 @@ class Management:
             self.factory_reset()
             agent.reboot_soon()
         else:
-            self._meet_acs()
+            self.meet_acs()
         if session and session.reboot is not None:
             self.events.add("M Reboot", session.reboot)
             agent.reboot_soon()

@@ -3,10 +3,10 @@
 import asyncio
 
 from .. import runtime
+from ..core import rpc
 from ..core import schedule as reasons
-from ..core.inform import CONNECTION_REQUEST, PreparedInform
 from ..core.session import Session, SessionError
-from ..wire.http import HttpError
+from ..wire.http_error import HttpError
 from .http_client import HttpClient, HttpFailure, prepare
 from .slices import drop
 
@@ -22,17 +22,19 @@ class SessionRunner:
     def __init__(self, management):
         self._management = management
         self._agent = management.agent
-        self._prepared = PreparedInform(management.model)
+        self._prepared = None  # PreparedInform, where there is memory for it
         self._buffer = bytearray(_BUFFER)
         self._client = None  # for the next session
         self._wire = None  # its first request as it goes on the wire: head and prepared Inform
         self._used = None  # what both were made of
         self._reader = None  # of the response under way
         self.session = None
+        rpc.unload = management.unload if self._agent.saving else None
 
     def invalidate(self):
         """Parameters changed: what was prepared may say something else now."""
-        self._prepared.invalidate()
+        if self._prepared:
+            self._prepared.invalidate()
 
     def prepare(self):
         """Make ready what can be known before the bell rings: client, Inform and the bytes of the
@@ -40,6 +42,10 @@ class SessionRunner:
 
         Returns True when something had to be made.
         """
+        if self._prepared is None:
+            from ..core.prepared_inform import PreparedInform  # noqa: PLC0415 - takes memory
+
+            self._prepared = PreparedInform(self._management.model)
         if not self._prepare_client() or self._prepared.ready:
             return False
         if self._prepared.refresh():
@@ -73,7 +79,7 @@ class SessionRunner:
             except HttpError as error:
                 agent.log("E", "session", 'bad-url error="{}"'.format(error))
                 return False
-            self._prepared.invalidate()
+            self.invalidate()
             self._used = use
         return True
 
@@ -83,7 +89,7 @@ class SessionRunner:
         management = self._management
         carried = agent.schedule.started(agent.now())
         if carried & reasons.RING:
-            management.events.add(CONNECTION_REQUEST)
+            management.events.add("6 CONNECTION REQUEST")
         if carried & reasons.PERIODIC:
             management.events.add("2 PERIODIC")
         self.session = None
@@ -98,7 +104,7 @@ class SessionRunner:
             agent.port.unix_time(),
             agent.schedule.retry_count,
             1,
-            self._prepared if self._prepared.ready else None,
+            self._prepared if self._prepared and self._prepared.ready else None,
             (),
             self._accepted,
             agent.log,
@@ -124,7 +130,7 @@ class SessionRunner:
             await client.close()
             self._reader = None
             # What it said is history; the next one needs another time and may have other values.
-            self._prepared.invalidate()
+            self.invalidate()
         if failure:
             session.failed()
         else:

@@ -17,12 +17,28 @@ def scarce():
 
 
 def drop(package, name):
-    """Forget the module `name` of `package`. Nothing of it may be in use."""
-    module = sys.modules.pop(package.__name__ + "." + name)
+    """Forget the module `name` of `package`, if it is loaded. Nothing of it may be in use."""
+    module = sys.modules.pop(package.__name__ + "." + name, None)
+    if module is None:
+        return  # a session that ended meanwhile has dropped it
     delattr(package, name)
     # The collector takes any word for a reference that looks like one: without its contents, a
     # module that a forgotten word on the stack points to is no loss.
     module.__dict__.clear()
+
+
+def borrow(name):
+    """Return the module `room.name` of this package for one use. Where memory is scarce it lives
+    only as long as the caller holds it.
+    """
+    root = __name__.partition(".")[0]
+    room, _, last = name.partition(".")
+    package = getattr(__import__(root + "." + name), room)
+    module = getattr(package, last)
+    if scarce():
+        del sys.modules[root + "." + name]
+        delattr(package, last)
+    return module
 
 
 def drop_all(names):

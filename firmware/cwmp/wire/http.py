@@ -2,24 +2,22 @@
 
 from micropython import const
 
-from .url import HttpError, parse_url  # noqa: F401 - parse_url is for those who use this module
+from .http_error import HttpError
 
 _HEAD_MAX = const(4096)  # status, headers, chunk extensions, trailers: all of one response
 _LINE_MAX = const(1024)
-_DIGITS_MAX = const(8)  # of a chunk size
 
-_HEAD = const(0)
-_FIXED = const(1)  # a body of Content-Length bytes
-_CLOSE = const(2)  # a body that ends with the connection
-_SIZE = const(3)  # the line that starts a chunk
-_CHUNK = const(4)
-_CHUNK_END = const(5)
-_TRAILER = const(6)
-_DONE = const(7)
-
-_LISTS = (b"www-authenticate", b"set-cookie")
-_JOINED = (b"connection", b"content-length", b"transfer-encoding")
-_FIRST = (b"location", b"retry-after", b"content-type")
+# Headers that we use. The first two are kept as lists, the next three are joined, and of the
+# others the first one counts.
+_NAMES = (
+    b"www-authenticate",
+    b"set-cookie",
+    b"connection",
+    b"content-length",
+    b"transfer-encoding",
+    b"location",
+    b"retry-after",
+)
 
 
 def request_head(method, target, host, port, tls, headers, length):
@@ -30,30 +28,12 @@ def request_head(method, target, host, port, tls, headers, length):
     ]
     for name, value in headers:
         lines.append(name + ": " + value if value else name + ":")
-    if length is None:
-        lines.append("Transfer-Encoding: chunked")
-    else:
-        lines.append(f"Content-Length: {length}")
+    lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
     text = "\r\n".join(lines)
     # A user name or a cookie must not be able to start a header of its own.
     if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
         raise HttpError("line break in header")
     return (text + "\r\n\r\n").encode()
-
-
-def parse_cookie(value):
-    """Split a Set-Cookie value into `(name, pair)`, pair being `name=value`; None: taken back."""
-    parts = value.split(";")
-    pair = parts[0].strip()
-    name = pair.partition("=")[0].strip()
-    if not name or "=" not in pair:
-        raise HttpError("bad cookie")
-    for part in parts[1:]:
-        attribute, _, age = part.partition("=")
-        age = age.strip()
-        if attribute.strip().lower() == "max-age" and (age == "0" or age.startswith("-")):
-            return name, None
-    return name, pair
 
 
 class ResponseReader:
@@ -66,91 +46,81 @@ class ResponseReader:
     """
 
     def __init__(self, sink, body_limit):
-        self.status = 0
+        self.status = self.left = 0  # left: of the body or chunk; 0 while lines are read
+        self.started = self.head_complete = self.until_close = False
+        self.complete = self.keep_alive = False
         self.headers = {}
-        self.started = False
-        self.head_complete = False
-        self.until_close = False
-        self.complete = False
-        self.keep_alive = False
-        self._sink = sink
-        self._room = body_limit  # body bytes that may still be announced
-        self._budget = _HEAD_MAX
-        self._state = _HEAD
-        self._line = bytearray()  # the part of a head line that earlier pieces brought
+        self.sink = sink
+        self.room = body_limit  # body bytes that may still be announced
+        self.budget = _HEAD_MAX
+        self.on_line = self._head  # takes a line; None: all lines were read
+        self._line = bytearray()  # the part that earlier pieces brought
         self._last = None  # the header kept last: a folded line continues it
-        self._left = 0  # of the body or chunk; the size itself while it is read
-        self._digits = 0
-        self._skip = False
 
     def feed(self, buf, start, end):
         """Take bytes `start:end` of a bytearray; return the index of the first one left."""
         if start < end:
             self.started = True
+        view = memoryview(buf)
         while start < end and not self.complete:
-            state = self._state
-            if state == _HEAD:
-                start = self._feed_head(buf, start, end)
-            elif state == _SIZE:
-                start = self._feed_size(buf, start, end)
-            elif state == _CHUNK_END:
-                start = self._feed_chunk_end(buf, start)
-            elif state == _TRAILER:
-                start = self._feed_trailer(buf, start, end)
+            left = self.left
+            if left:
+                stop = min(end, start + left)
+                self.left = left = left - (stop - start)
+                if not left and self.until_close:
+                    self.announce(1)
+                if self.sink:
+                    self.sink(view[start:stop])
+                self.complete = not left and self.on_line is None
             else:
-                start = self._feed_body(buf, start, end)
+                found = buf.find(b"\n", start, end) + 1
+                stop = found or end
+                self.budget -= stop - start
+                if self.budget < 0:
+                    raise HttpError("head too large")
+                line = self._line
+                line.extend(view[start:stop])
+                if found:
+                    self._line = bytearray()
+                    self.on_line(bytes(line[: -2 if line.endswith(b"\r\n") else -1]))
+                elif not self.status and len(line) > 4 and not line.startswith(b"HTTP/"):
+                    raise HttpError("not http")
+            start = stop
         return start
 
     def eof(self):
         """The peer closed: the end of an until-close body, else HttpError when truncated."""
-        if self._state == _CLOSE:
-            self._finish()
+        if self.until_close:
+            self.complete = True
         elif not self.complete:
             raise HttpError("truncated")
 
-    def _finish(self):
-        self._state = _DONE
-        self.complete = True
+    def announce(self, size):
+        """Body of this many bytes is to come."""
+        self.room -= size
+        if self.room < 0:
+            raise HttpError("body too large")
 
-    def _spend(self, count):
-        self._budget -= count
-        if self._budget < 0:
-            raise HttpError("head too large")
-
-    # Head
-
-    def _feed_head(self, buf, start, end):
-        stop = buf.find(b"\n", start, end)
-        if stop < 0:
-            self._spend(end - start)
-            self._line.extend(memoryview(buf)[start:end])
-            if not self.status and len(self._line) > 4 and not self._line.startswith(b"HTTP/"):
-                raise HttpError("not http")
-            return end
-        self._spend(stop - start + 1)
-        line = bytes(memoryview(buf)[start:stop])
-        if self._line:
-            self._line.extend(line)
-            line = bytes(self._line)
-            self._line = bytearray()
-        if line.endswith(b"\r"):
-            line = line[:-1]
+    def _head(self, line):
         if self.status:
             if line:
                 self._header(line)
             else:
                 self._head_end()
-        elif line:  # blank lines before a status line are a known sin of old servers
-            self._status_line(line)
-        return stop + 1
-
-    def _status_line(self, line):
+            return
+        if not line:  # blank lines before a status line are a known sin of old servers
+            return
         code = line[9:12]
-        if len(line) > _LINE_MAX or not line.startswith(b"HTTP/1.") or not line[7:8].isdigit():
-            raise HttpError("not http")
-        if line[8:9] != b" " or line[12:13] not in (b"", b" "):
-            raise HttpError("not http")
-        if len(code) != 3 or not code.isdigit() or code < b"100":
+        if (
+            len(line) > _LINE_MAX
+            or not line.startswith(b"HTTP/1.")
+            or not line[7:8].isdigit()
+            or line[8:9] != b" "
+            or line[12:13] not in b" "
+            or len(code) != 3
+            or not code.isdigit()
+            or code < b"100"
+        ):
             raise HttpError("not http")
         self.status = int(code)
         self.keep_alive = line[7] != 48  # HTTP/1.0 closes unless it says otherwise
@@ -158,184 +128,81 @@ class ResponseReader:
         self._last = None
 
     def _header(self, line):
-        if line[0] in (9, 32):
-            if self._last:
-                values = self.headers[self._last]
-                text = " " + _text(line)
-                if isinstance(values, list):
-                    values[-1] += text
-                else:
-                    self.headers[self._last] = values + text
-            return
-        at = line.find(b":")
-        name = line[:at].lower()
-        if at < 1 or b" " in name or b"\t" in name:
+        headers = self.headers
+        name, colon, value = line.partition(b":")
+        name = name.lower()
+        folded = line[0] in b" \t"
+        if folded:
+            value = line
+            key = self._last
+        elif not colon or not name or b" " in name or b"\t" in name:
             raise HttpError("bad header")
-        self._last = None
-        many = name in _LISTS
-        if len(line) > _LINE_MAX and not many:
-            raise HttpError("header too long")
-        joined = name in _JOINED
-        if not many and not joined and name not in _FIRST:
-            return
-        key = name.decode()
-        value = _text(line[at + 1 :])
-        before = self.headers.get(key)
-        if many:
-            if before is None:
-                before = self.headers[key] = []
-            before.append(value)
-        elif before is None:
-            self.headers[key] = value
-        elif joined:
-            self.headers[key] = before + "," + value
         else:
+            kind = _NAMES.index(name) if name in _NAMES else 9
+            if len(line) > _LINE_MAX and kind > 1:
+                raise HttpError("header too long")
+            key = self._last = name.decode() if kind < 9 else None
+        if key is None:
             return
-        self._last = key
+        try:
+            value = value.strip(b" \t")
+            if min(value.replace(b"\t", b" ") or b" ") < 0x20:
+                raise ValueError
+            value = value.decode()
+        except ValueError:
+            raise HttpError("bad header")
+        before = headers.get(key)
+        if folded:
+            if isinstance(before, list):
+                before[-1] += " " + value
+            else:
+                headers[key] += " " + value
+        elif kind < 2:
+            headers[key] = (before or []) + [value]
+        elif before is None:
+            headers[key] = value
+        elif kind < 5:
+            headers[key] = before + "," + value
+        else:
+            self._last = None
 
     def _head_end(self):
-        status = self.status
-        if status < 200:
-            if status == 101:
+        if self.status < 200:
+            if self.status == 101:
                 raise HttpError("unasked upgrade")
-            self.status = (
-                0  # 100 Continue and its kind: the answer still comes, on the same budget
-            )
+            self.status = 0  # 100 Continue and its kind: the answer comes, on the same budget
             return
         self.head_complete = True
-        headers = self.headers
-        length = headers.get("content-length")
-        coding = headers.get("transfer-encoding")
-        for token in headers.get("connection", "").lower().split(","):
-            token = token.strip()
-            if token == "close":
-                self.keep_alive = False
-                break
-            if token == "keep-alive":
-                self.keep_alive = True
+        length = self.headers.get("content-length")
+        coding = self.headers.get("transfer-encoding")
+        tokens = [t.strip() for t in self.headers.get("connection", "").lower().split(",")]
+        if "close" in tokens or "keep-alive" in tokens:
+            self.keep_alive = "close" not in tokens
+        size = None
+        if length is not None:
+            # As bytes: digits of other scripts are no digits here.
+            sizes = [part.strip() for part in length.encode().split(b",")]
+            size = sizes[0]
+            if len(size) > 10 or not size.isdigit() or sizes.count(size) != len(sizes):
+                raise HttpError("bad content-length")
+            size = int(size)
         if coding is not None:
-            if length is not None:
+            if size is not None:
                 raise HttpError("two body lengths")
             if coding.lower() != "chunked":
                 raise HttpError("unknown transfer coding")
-        size = 0 if length is None else _length(length)
-        if status in (204, 304):
-            self._finish()
+        self.on_line = None
+        if self.status in (204, 304) or size == 0:
+            self.complete = True
         elif coding is not None:
-            self._state = _SIZE
-        elif length is None:
-            self._state = _CLOSE
+            from .http_chunks import lines  # noqa: PLC0415 - many an ACS sends none
+
+            self.on_line = lines(self)
+        elif size is None:
             self.until_close = True
             self.keep_alive = False
-        elif not size:
-            self._finish()
+            self.left = self.room + 1
+            self.room = 0
         else:
-            self._announce(size)
-            self._left = size
-            self._state = _FIXED
-
-    # Body
-
-    def _announce(self, size):
-        self._room -= size
-        if self._room < 0:
-            raise HttpError("body too large")
-
-    def _feed_body(self, buf, start, end):
-        if self._state == _CLOSE:
-            self._announce(end - start)
-        else:
-            if end - start > self._left:
-                end = start + self._left
-            self._left -= end - start
-        if self._sink is not None:
-            self._sink(memoryview(buf)[start:end])
-        if self._state != _CLOSE and not self._left:
-            if self._state == _CHUNK:
-                self._state = _CHUNK_END
-            else:
-                self._finish()
-        return end
-
-    def _feed_size(self, buf, start, end):
-        while start < end:
-            byte = buf[start]
-            start += 1
-            if byte == 10:
-                if not self._digits:
-                    raise HttpError("bad chunk")
-                self._digits = 0
-                self._skip = False
-                if self._left:
-                    self._announce(self._left)
-                    self._state = _CHUNK
-                else:
-                    self._state = _TRAILER
-                return start
-            if self._skip:  # an extension: paid from the head's budget
-                self._spend(1)
-                continue
-            if 48 <= byte <= 57:
-                digit = byte - 48
-            elif 97 <= byte | 32 <= 102:
-                digit = (byte | 32) - 87
-            elif self._digits and byte in (9, 13, 32, 59):
-                self._skip = True
-                continue
-            else:
-                raise HttpError("bad chunk")
-            self._digits += 1
-            if self._digits > _DIGITS_MAX:
-                raise HttpError("bad chunk")
-            self._left = self._left * 16 + digit
-            if self._left > self._room:
-                raise HttpError("body too large")
-        return start
-
-    def _feed_chunk_end(self, buf, start):
-        byte = buf[start]
-        if byte == 13 and not self._skip:
-            self._skip = True
-        elif byte == 10:
-            self._skip = False
-            self._state = _SIZE
-        else:
-            raise HttpError("bad chunk")
-        return start + 1
-
-    def _feed_trailer(self, buf, start, end):
-        # _skip: the current line holds something, so its end is not the end of the trailer.
-        while start < end:
-            byte = buf[start]
-            start += 1
-            if byte == 10:
-                if not self._skip:
-                    self._finish()
-                    break
-                self._skip = False
-            elif byte != 13:
-                self._skip = True
-            self._spend(1)
-        return start
-
-
-def _text(raw):
-    raw = raw.strip(b" \t")
-    if raw and min(raw) < 0x20:
-        for byte in raw:
-            if byte < 0x20 and byte != 9:
-                raise HttpError("bad header")
-    try:
-        return raw.decode()
-    except ValueError:
-        raise HttpError("bad header")
-
-
-def _length(text):
-    first = None
-    for part in text.encode().split(b","):  # as bytes: digits of other scripts are no digits here
-        part = part.strip()
-        if len(part) > 10 or not part.isdigit() or (first is not None and part != first):
-            raise HttpError("bad content-length")
-        first = part
-    return int(first)
+            self.announce(size)
+            self.left = size

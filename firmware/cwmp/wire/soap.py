@@ -5,7 +5,7 @@ CWMP-10..14 namespaces, header elements, arrays; CWMP-16 escaping; CWMP-17 fault
 
 from micropython import const
 
-from .xml import XmlReader
+from .xml import XmlReader, refused
 
 SOAP_ENV = "http://schemas.xmlsoap.org/soap/envelope/"
 CWMP = "urn:dslforum-org:cwmp-1-"
@@ -14,16 +14,16 @@ CWMP_1_2 = "urn:dslforum-org:cwmp-1-2"  # 1.3 and 1.4 have no namespace of their
 _GROWTH = const(768)
 _MAX_ID = const(256)
 
+# Why an envelope is refused; the words stand in xml_error.py.
+_NO_BODY = const(16)
+_NO_ENVELOPE = const(17)
+_BAD_ENVELOPE = const(18)
+_TWO_BODIES = const(19)
+_NO_CWMP = const(20)
+_ID_TOO_LONG = const(21)
+
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
-_NEXT = "http://schemas.xmlsoap.org/soap/actor/next"
-_ESCAPES = (
-    (b"&", b"&amp;"),
-    (b"<", b"&lt;"),
-    (b">", b"&gt;"),
-    (b'"', b"&quot;"),
-    (b"'", b"&apos;"),
-    (b"\r", b"&#13;"),
-)
+_ESCAPES = (b"&amp;", b"<lt;", b">gt;", b'"quot;', b"'apos;", b"\r#13;")  # "<" as "&lt;" ...
 _HEAD = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
     b'<soap-env:Envelope xmlns:soap-env="http://schemas.xmlsoap.org/soap/envelope/"'
@@ -31,15 +31,6 @@ _HEAD = (
     b' xmlns:xsd="http://www.w3.org/2001/XMLSchema"'
     b' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:cwmp="'
 )
-_FAULT = (
-    "<soap-env:Fault><faultcode>%s</faultcode><faultstring>CWMP fault</faultstring>"
-    "<detail><cwmp:Fault><FaultCode>%d</FaultCode><FaultString>"
-)
-_URI_OF_VERSION = {"1.0": "0", "1.1": "1", "1.2": "2", "1.3": "2", "1.4": "2"}
-
-
-class SoapError(ValueError):
-    """Well-formed XML, but no CWMP envelope."""
 
 
 class EnvelopeReader:
@@ -53,11 +44,9 @@ class EnvelopeReader:
     def __init__(self, collector, max_text=4096):
         self.message_id = None
         self.hold_requests = False
-        self.session_timeout = None
-        self.use_cwmp_version = None
+        self.session_timeout = self.use_cwmp_version = None
         self.must_understand_unknown = None  # a header that we had to know and do not
-        self.cwmp_uri = None
-        self.method = None
+        self.cwmp_uri = self.method = None
         self.fault_code = None
         self.fault_string = ""
         self.arguments = None  # the collector
@@ -65,8 +54,7 @@ class EnvelopeReader:
         self._collector = collector
         self._xml = XmlReader(self, max_text)
         self._path = []
-        self._must = False
-        self._type = ""
+        self._attributes = ()  # of the header element, or of the last one in the Body
 
     def feed(self, data):
         if len(data):
@@ -77,104 +65,82 @@ class EnvelopeReader:
         """Raise `XmlError` or `SoapError` unless one whole envelope was fed."""
         self._xml.close()
         if not self.method:
-            raise SoapError("SOAP body is empty")
+            raise refused(_NO_BODY)
 
     def start(self, uri, local, attributes):
         path = self._path
         depth = len(path)
-        self._type = ""
         if depth == 0:
             if local != "Envelope" or uri != SOAP_ENV:
-                raise SoapError("not a SOAP 1.1 envelope")
+                raise refused(_NO_ENVELOPE)
         elif depth == 1:
-            if (
-                uri != SOAP_ENV
-                or local not in ("Header", "Body")
-                or (local == "Header" and self.method)
-            ):
-                raise SoapError("SOAP envelope malformed")
-        elif depth == 2:
-            if path[1] == "Header":
-                self._must = _must_understand(attributes)
+            if uri != SOAP_ENV or local != "Body" and (local != "Header" or self.method):
+                raise refused(_BAD_ENVELOPE)
+        elif depth == 2 and path[1] == "Body":
+            if self.method:
+                raise refused(_TWO_BODIES)
+            self.method = local
+            if uri.startswith(CWMP):
+                self.cwmp_uri = uri
+                self.arguments = self._collector(local)
+            elif local == "Fault" and uri == SOAP_ENV:
+                from .soap_fault import AcsFault  # noqa: PLC0415
+
+                self.arguments = AcsFault(self)
             else:
-                self._begin(uri, local)
-        elif attributes:
-            for name_uri, name, value in attributes:
-                if name == "type" and name_uri == _XSI:
-                    self._type = value[value.find(":") + 1 :].strip()
+                raise refused(_NO_CWMP)
+        elif depth == 2 or path[1] == "Body":
+            self._attributes = attributes
         path.append(local)
 
     def end(self, uri, local, text):
         path = self._path
         path.pop()
         depth = len(path)
-        if depth == 2 and path[1] == "Header":
-            self._header(uri, local, text or "")
-        elif depth > 2 and path[1] == "Body":
-            if self.method == "Fault":
-                if local == "faultstring":
-                    self.fault_string = text or ""
-                elif path[-1] == "Fault" and local == "FaultCode":
-                    self.fault_code = _integer(text)
-                elif path[-1] == "Fault" and local == "FaultString":
-                    self.fault_string = text or ""
-            elif self.arguments is None:
-                pass
-            elif text is None:
-                self.arguments.end(local)
-            else:
-                self.arguments.leaf(path[-1], local, text, self._type)
-
-    def _begin(self, uri, local):
-        if self.method:
-            raise SoapError("SOAP body has two elements")
-        self.method = local
-        if uri.startswith(CWMP):
-            self.cwmp_uri = uri
-            self.arguments = self._collector(local)
-        elif local == "Fault" and uri == SOAP_ENV:
+        if depth < 2:
             return
-        else:
-            raise SoapError("SOAP body is not CWMP")
+        if path[1] == "Body":
+            if depth == 2 or self.arguments is None:
+                return
+            if text is None:
+                self.arguments.end(local)
+                return
+            kind = ""
+            for name_uri, name, value in self._attributes:
+                if name == "type" and name_uri == _XSI:
+                    kind = value[value.find(":") + 1 :].strip()
+            self.arguments.leaf(path[-1], local, text, kind)
+        elif depth == 2:
+            text = text or ""
+            name = local if uri.startswith(CWMP) else ""
+            if name == "ID":
+                if len(text) > _MAX_ID:
+                    raise refused(_ID_TOO_LONG)
+                self.message_id = text  # as it stands: the answer repeats it
+            elif name == "HoldRequests":
+                self.hold_requests = text.strip() in ("1", "true")
+            elif name == "SessionTimeout":
+                self.session_timeout = integer(text)
+            elif name == "UseCWMPVersion":
+                self.use_cwmp_version = text.strip()
+            elif self._attributes and name not in ("NoMoreRequests", "SupportedCWMPVersions"):
+                from .soap_fault import must_understand  # noqa: PLC0415
 
-    def _header(self, uri, local, text):
-        name = local if uri.startswith(CWMP) else ""
-        if name == "ID":
-            if len(text) > _MAX_ID:
-                raise SoapError("cwmp:ID too long")
-            self.message_id = text  # as it stands: the answer repeats it
-        elif name == "HoldRequests":
-            self.hold_requests = text.strip() in ("1", "true")
-        elif name == "SessionTimeout":
-            self.session_timeout = _integer(text)
-        elif name == "UseCWMPVersion":
-            self.use_cwmp_version = text.strip()
-        elif self._must and name not in ("NoMoreRequests", "SupportedCWMPVersions"):
-            self.must_understand_unknown = local
+                if must_understand(self._attributes):
+                    self.must_understand_unknown = local
 
 
-def _must_understand(attributes):
-    must = False
-    for uri, local, value in attributes:
-        if uri == SOAP_ENV:
-            if local == "mustUnderstand":
-                must = value.strip() in ("1", "true")
-            elif local == "actor" and value not in ("", _NEXT):
-                return False
-    return must
-
-
-def _integer(text):
-    text = (text or "").strip()
-    if not text or len(text) > 10 or not text.isdigit():
-        return None
-    return int(text)
+def integer(text):
+    """Value of a text of up to ten digits, else None."""
+    text = text.strip()
+    return int(text) if text.isdigit() and len(text) <= 10 else None
 
 
 def uri_of_version(version):
     """Namespace of a UseCWMPVersion value, None when it is not one that we speak (CWMP-12)."""
-    digit = _URI_OF_VERSION.get(version)
-    return CWMP + digit if digit else None
+    if version not in ("1.0", "1.1", "1.2", "1.3", "1.4"):
+        return None
+    return CWMP + min(version[2], "2")
 
 
 def escape(text):
@@ -186,9 +152,9 @@ def escape(text):
         data = bytes([c if c >= 0x20 or c in (9, 10, 13) else 0x3F for c in data])
     if max(data) >= 0xEF:
         data = data.replace(b"\xef\xbf\xbe", b"?").replace(b"\xef\xbf\xbf", b"?")
-    for char, entity in _ESCAPES:
-        if char in data:
-            data = data.replace(char, entity)
+    for entity in _ESCAPES:
+        if entity[0] in data:
+            data = data.replace(entity[:1], b"&" + entity[1:])
     return data
 
 
@@ -226,29 +192,6 @@ def parameter_value(name, text, xsd_type):
     )
 
 
-def cwmp_fault(code, text, details):
-    """Pieces of a soap:Fault; details: sequence of (parameter name, code, text) (CWMP-17)."""
-    # The faults that blame the request itself; for the others the CPE is the one that cannot.
-    who = "Client" if code in (9003, 9005, 9006, 9007, 9008) else "Server"
-    yield (_FAULT % (who, code)).encode()
-    yield escape(text)
-    yield b"</FaultString>"
-    for name, why, words in details:
-        yield b"<SetParameterValuesFault><ParameterName>"
-        yield escape(name)
-        yield f"</ParameterName><FaultCode>{why}</FaultCode><FaultString>".encode()
-        yield escape(words)
-        yield b"</FaultString></SetParameterValuesFault>"
-    yield b"</cwmp:Fault></detail></soap-env:Fault>"
-
-
-def must_understand_fault(header):
-    """Pieces of the fault for a header that had to be understood (CWMP-13)."""
-    yield b"<soap-env:Fault><faultcode>soap-env:MustUnderstand</faultcode><faultstring>header "
-    yield escape(header)
-    yield b" not understood</faultstring></soap-env:Fault>"
-
-
 class Message:
     """Body of one HTTP request. `pieces(*arguments)` gives its bytes, and can do so again.
 
@@ -261,16 +204,16 @@ class Message:
         self._pieces = pieces
         self._arguments = arguments
         self.length = None
-        self.buffer = bytearray(_GROWTH)
+        self.buffer = buffer = bytearray()
         size = 0
         for piece in pieces(*arguments):
             end = size + len(piece)
             if end > limit:
                 self.buffer = None
                 return
-            while end > len(self.buffer):
-                self.buffer.extend(bytes(_GROWTH))
-            self.buffer[size:end] = piece
+            while end > len(buffer):
+                buffer.extend(bytes(_GROWTH))
+            buffer[size:end] = piece
             size = end
         self.length = size
 

@@ -1,12 +1,10 @@
-"""URLs of HTTP: of the ACS, and where it redirects to."""
+"""URLs of HTTP: of the ACS, and where it redirects to. Loaded for one of them at a time."""
 
 from micropython import const
 
+from .http_error import HttpError
+
 _LINE_MAX = const(1024)
-
-
-class HttpError(ValueError):
-    """A response, URL or challenge that we are not willing to read; the text is fixed."""
 
 
 def parse_url(url, base=None):

@@ -1,0 +1,81 @@
+"""GetParameterAttributes, SetParameterAttributes (CWMP-60, CWMP-61)."""
+
+from micropython import const
+
+from ..wire.soap import array_head, escape
+from .fault import CwmpFault
+from .rpc_parts import Fields, List, Names, response, string_list
+
+_MAX_ACCESS = const(16)
+
+
+class ParameterAttributes(List):
+    """A list of (path, notification or None, access list or None)."""
+
+    def __init__(self):
+        super().__init__()
+        self._fields = Fields()
+        self._access = []
+
+    def leaf(self, parent, local, text, xsi_type):
+        if parent != "AccessList":
+            self._fields.leaf(parent, local, text, xsi_type)
+        elif len(self._access) < _MAX_ACCESS:
+            self._access.append(text)
+        else:
+            self.fault = CwmpFault(9004)
+
+    def end(self, local):
+        if local in ("ParameterList", "AccessList"):
+            return
+        fields, access = self._fields, self._access
+        self._fields = Fields()
+        self._access = []
+        try:
+            notification = None
+            if fields.boolean("NotificationChange"):
+                notification = _unsigned("Notification", fields)
+            if not fields.boolean("AccessListChange"):
+                access = None
+            self.add((fields.text("Name"), notification, access))
+        except CwmpFault as fault:
+            self.fault = fault
+
+
+def _unsigned(name, fields):
+    text = fields.text(name, 10).strip()
+    for digit in text:
+        if digit not in "0123456789":
+            text = ""
+    if not text:
+        raise CwmpFault(9003, name + " is not a number")
+    return int(text)
+
+
+def _set(session, arguments):
+    session.model.set_attributes(arguments.checked())
+    return response, "SetParameterAttributes"
+
+
+def _get(session, arguments):
+    return (_attributes, session.model) + arguments.found(session.model)
+
+
+def _attributes(model, paths, count):
+    yield b"<cwmp:GetParameterAttributesResponse>"
+    yield array_head("ParameterList", "cwmp:ParameterAttributeStruct", count)
+    for path in paths:
+        for name in model.expand(path):
+            notification, access_list = model.attributes(name)
+            yield b"<ParameterAttributeStruct><Name>"
+            yield escape(name)
+            yield f"</Name><Notification>{notification}</Notification>".encode()
+            yield from string_list("AccessList", access_list)
+            yield b"</ParameterAttributeStruct>"
+    yield b"</ParameterList></cwmp:GetParameterAttributesResponse>"
+
+
+SERVED = {
+    "GetParameterAttributes": (Names, _get),
+    "SetParameterAttributes": (ParameterAttributes, _set),
+}

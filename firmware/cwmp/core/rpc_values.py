@@ -1,0 +1,63 @@
+"""GetParameterValues, SetParameterValues."""
+
+from micropython import const
+
+from ..wire.soap import array_head, parameter_value
+from .fault import CwmpFault
+from .rpc_parts import List, Names, checked, response
+
+_KEY = const(32)
+
+
+class ParameterValues(List):
+    """A list of (name, text, xsi type or None), and the ParameterKey."""
+
+    def __init__(self):
+        super().__init__()
+        self.parameter_key = None
+        self._name = self._value = self._type = None
+
+    def leaf(self, parent, local, text, xsi_type):
+        if local == "Name":
+            self._name = text
+        elif local == "Value":
+            self._value = text
+            self._type = xsi_type or None
+        elif local == "ParameterKey":
+            self.parameter_key = text
+
+    def end(self, local):
+        if local == "ParameterList":
+            return
+        if self._name is None or self._value is None:
+            self.fault = CwmpFault(9003, "ParameterValueStruct malformed")
+        else:
+            self.add((self._name, self._value, self._type))
+        self._name = self._value = self._type = None
+
+
+def _set(session, arguments):
+    items = arguments.checked()
+    key = checked("ParameterKey", arguments.parameter_key, _KEY)
+    status = session.model.set(items, key)
+    return response, "SetParameterValues", f"<Status>{status}</Status>"
+
+
+def _get(session, arguments):
+    return (_values, session.model) + arguments.found(session.model)
+
+
+def _values(model, paths, count):
+    yield b"<cwmp:GetParameterValuesResponse>"
+    yield array_head("ParameterList", "cwmp:ParameterValueStruct", count)
+    for path in paths:
+        for name in model.expand(path):
+            text, xsd_type = model.get(name)
+            yield parameter_value(name, text, xsd_type)
+    yield b"</ParameterList></cwmp:GetParameterValuesResponse>"
+
+
+SERVED = {
+    "GetParameterValues": (Names, _get),
+    "SetParameterValues": (ParameterValues, _set),
+}

@@ -1,0 +1,27 @@
+"""What went wrong with HTTP, in words for a log line. Loaded when a session fails."""
+
+import asyncio
+import errno
+
+_ERRORS = {
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.ETIMEDOUT: "timeout",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENOMEM: "out of memory",
+    32: "closed",  # EPIPE, which the errno module lacks
+}
+
+
+def reason(error, in_handshake):
+    """Return the reason of any exception; `in_handshake`: it may be what TLS says."""
+    if isinstance(error, asyncio.TimeoutError):
+        return "timeout"
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, ValueError):  # fixed texts of ours, or what TLS says of a certificate
+        return "tls " + str(error) if in_handshake else str(error)
+    if isinstance(error, OSError):
+        text = _ERRORS.get(error.errno)
+        return text or "error " + str(error.args[-1] if error.args else error)
+    return "internal " + repr(error)

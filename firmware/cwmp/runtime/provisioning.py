@@ -1,0 +1,56 @@
+"""What the ACS provisioned goes to those who use it. Loaded when a parameter has changed."""
+
+from ..core.date_time import iso_to_unix
+from ..core.nat_binding import keepalive_period
+
+
+def apply(management, now):
+    """See `Management.apply`."""
+    agent = management.agent
+    model = management.model
+
+    def values(names):
+        return [model.value("Device.ManagementServer." + name) for name in names.split()]
+
+    wait, multiplier, throttle, agent.gate.enabled = values(
+        "CWMPRetryMinimumWaitInterval CWMPRetryIntervalMultiplier"
+        " DefaultActiveNotificationThrottle EnableCWMP"
+    )
+    agent.schedule.configure(wait, multiplier, throttle)
+    management.know_acs()
+    credentials = values("ConnectionRequestUsername ConnectionRequestPassword")
+    credentials.append(agent.acs_url)
+    if credentials != agent.credentials:
+        if agent.credentials is not None:
+            agent.gate.forget()
+            if not agent.in_session:
+                management.meet_acs()
+        agent.credentials = credentials
+        agent.gate.set_credentials(credentials[0], credentials[1])
+    clock = agent.port.unix_time()
+    phase = values("PeriodicInformEnable PeriodicInformInterval PeriodicInformTime")
+    phase.append(clock is not None)
+    if phase != agent.phase:
+        agent.phase = phase
+        agent.periodic.configure(
+            phase[0], phase[1], iso_to_unix(phase[2]), now, clock, agent.fraction()
+        )
+    enable, server, port, username, password, shortest, longest = values(
+        "STUNEnable STUNServerAddress STUNServerPort STUNUsername STUNPassword"
+        " STUNMinimumKeepAlivePeriod STUNMaximumKeepAlivePeriod"
+    )
+    stun = agent.site["stun"]
+    news = agent.binding.configure(
+        now,
+        enable,
+        (server or (agent.acs[0] if agent.acs else ""), port or 3478),
+        (agent.local_ip, agent.site["connection_request"]["port"]) if agent.local_ip else None,
+        username,
+        password,
+        (shortest, longest),
+        (stun["send_username"], stun["transaction_id"] == "cookie"),
+    )
+    used = keepalive_period(shortest, longest)
+    if news and used != shortest:  # STUN-52
+        text = "period minimum={} maximum={} used={}"
+        agent.log("W", "binding", text.format(shortest, longest, used))

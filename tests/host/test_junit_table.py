@@ -1,0 +1,46 @@
+"""The table in the docs is what pytest reported, made from its file."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from host_tools.errors import UserError
+from host_tools.junit_table import read, table
+
+TESTS = """
+import pytest
+def test_good(): pass
+def test_bad(): assert False
+@pytest.mark.parametrize("n", [1, 2])
+def test_absent(n): pytest.skip("the qemu target has no loopback")
+@pytest.fixture
+def broken(): raise RuntimeError
+def test_error(broken): pass
+"""
+
+
+def test_run_passed_failed_and_skipped_with_reasons(tmp_path: Path):
+    folder = tmp_path / "tests" / "some"
+    folder.mkdir(parents=True)
+    (folder / "test_it.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-q", "--junitxml", "report.xml", "tests"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=50)
+    rows = read(tmp_path / "report.xml")
+    assert list(rows) == ["some/test_it.py"]
+    made = table(rows)
+    assert "| `some/test_it.py` | 3 | 1 | 2 | 2 | 0 |\n| all | 3 | 1 | 2 | 2 | 0 |\n" in made
+    assert "Failed: `test_bad`, `test_error`." in made
+    assert "| 2 | the qemu target has no loopback |\n" in made
+
+
+def test_what_is_no_report_is_one_line(tmp_path: Path):
+    for content in (None, "", "<testsuites/>", "no xml"):
+        path = tmp_path / "report.xml"
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(UserError) as refusal:
+            read(path)
+        assert str(refusal.value).startswith(str(path)) and "\n" not in str(refusal.value)

@@ -1,0 +1,43 @@
+"""What a session loads is named where it is dropped: what is forgotten there stays in memory."""
+
+import ast
+import re
+from pathlib import Path
+
+CWMP = Path(__file__).resolve().parents[2] / "firmware" / "cwmp"
+
+
+def named() -> tuple[set[str], set[str]]:
+    """-> (_PARTS, SLICE)"""
+    texts = {}
+    for node in ast.parse((CWMP / "runtime/management.py").read_text()).body:
+        if isinstance(node, ast.Assign):
+            texts[node.targets[0].id] = node.value
+    parts = ast.literal_eval(texts["_PARTS"]).split()
+    return set(parts), {*parts, *ast.literal_eval(texts["SLICE"].right).split()}
+
+
+def imported(name: str) -> set[str]:
+    """-> modules of the firmware that module `room.name` imports, wherever in its text."""
+    path = CWMP / (name.replace(".", "/") + ".py")
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            room = name.partition(".")[0] if node.level == 1 else ""
+            base = ".".join(filter(None, (room, node.module or "")))
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return {one for one in found if (CWMP / (one.replace(".", "/") + ".py")).exists()}
+
+
+def test_every_module_named_exists() -> None:
+    for name in named()[1]:
+        assert (CWMP / (name.replace(".", "/") + ".py")).exists(), name
+
+
+def test_all_that_a_session_loads_is_dropped() -> None:
+    parts, whole = named()
+    for name in whole:
+        if name.startswith("core."):
+            assert imported(name) <= whole, name
+    methods = re.findall(r'": "(rpc_\w+)"', (CWMP / "core/rpc.py").read_text())
+    assert methods and {f"core.{module}" for module in methods} <= parts
