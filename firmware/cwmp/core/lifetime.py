@@ -167,12 +167,12 @@ class Lifetime:
     def _ask(self, now, step):
         self._step = step
         tid = stun.transaction_id(self._random(16), True)
-        to = None
+        # FreeACS answers no request that has neither CHANGE-REQUEST nor the tag (X9).
+        packet = b"\x00\x01\x00\x08" + tid + b"\x00\x03\x00\x04\x00\x00\x00\x00"
         if step == _PROBE:
             self._waited = (now - self._since) // 1000
             self.probes += 1
-            to = self._address
-        packet = stun.binding_request(tid, "", False, False, to)
+            packet = stun.binding_request(tid, "", False, False, self._address)
         self._transaction = Transaction(tid, packet, now)
         self._deadline = now
 
