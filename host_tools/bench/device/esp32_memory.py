@@ -1,6 +1,6 @@
 # In place of main.py on an ESP32: the agent as it is, which says at each step what it takes. MEMORY
-# lines: what, bytes in use after a collection, bytes of the heap, the largest block that the IDF
-# has left.
+# lines: what (in capitals, which no name of the firmware is), bytes in use after a collection,
+# bytes of the heap, the largest block that the IDF has left.
 import gc
 
 gc.threshold(16384)
@@ -16,7 +16,7 @@ def tell(what):
 
 import esp32
 
-tell("bare")
+tell("BARE")
 
 from cwmp.runtime import agent as room
 from cwmp.runtime.boot import main
@@ -36,11 +36,11 @@ class Watched(Usual):
         global reached
         reached = value
         if value and self.in_session:
-            tell("session")
+            tell("SESSION")
 
     def _drop_slices(self):
         Usual._drop_slices(self)
-        tell("idle")
+        tell("IDLE")
 
 
 room.Agent = Watched

@@ -1,9 +1,9 @@
 # In place of main.py on an ESP32: MODULE lines, what each module adds to the heap when it comes
 # after those before it.
 import gc
-import sys
 
-import asyncio, binascii, errno, hashlib, json, machine, network, os, socket, struct, time
+for name in "asyncio binascii errno hashlib json machine network os socket struct time".split():
+    __import__(name)
 
 gc.collect()
 last = gc.mem_alloc()
