@@ -92,7 +92,7 @@ class _Names(ast.NodeVisitor):
         self.generic_visit(node)
         self._depth -= 1
 
-    visit_FunctionDef = visit_AsyncFunctionDef = _function  # noqa: N815
+    visit_FunctionDef = visit_AsyncFunctionDef = _function
 
     def visit_Constant(self, node: ast.Constant) -> None:
         # A text may be data, an attribute's name or both: it stays what it is.

@@ -96,13 +96,13 @@ async def agent_memory(state: Path) -> list[Told]:
                 (rpc.set_values({"Device.ManagementServer.PeriodicInformInterval": 7200}),),
                 (),
             ):
-                await asyncio.to_thread(target.wait_line, r"^MEMORY IDLE", since, PATIENCE)
+                await asyncio.to_thread(target.wait_line, r"^MEMORY I ", since, PATIENCE)
                 for call in calls:
                     cpe.queue(call)
                 since = target.log_position()
                 ring = await acs.ring(cpe)
                 await ring.session(PATIENCE)
-            await asyncio.to_thread(target.wait_line, r"^MEMORY IDLE", since, PATIENCE)
+            await asyncio.to_thread(target.wait_line, r"^MEMORY I ", since, PATIENCE)
             said = target.said()
         finally:
             target.stop()
@@ -113,8 +113,8 @@ async def agent_memory(state: Path) -> list[Told]:
 def rows(told: Sequence[Told]) -> list[Row]:
     """Return the rows of P5."""
     bare = told[0].used
-    idle = [one.used for one in told if one.what == "IDLE"]
-    sessions = [one.used for one in told if one.what == "SESSION"]
+    idle = [one.used for one in told if one.what == "I"]
+    sessions = [one.used for one in told if one.what == "S"]
     if not idle or not sessions:
         raise Failed("the board said nothing of idle and session: see its log")
     return [
@@ -182,8 +182,8 @@ def page(figures: Sequence[Row], table: Sequence[tuple[str, int, int]], package:
         "",
         "Made by `python -m host_tools memory --write docs/memory.md`, in QEMU with the official",
         "ESP32_GENERIC v1.23.0 image (165 KB of heap in all): the agent as it is, against a lab",
-        "ACS that provisions it, rings, reads the whole tree, names and attributes, and writes. After",
-        "each answer of the ACS, and whenever it is idle, everything is collected and counted.",
+        "ACS that provisions it, rings, reads the whole tree, names and attributes, and writes.",
+        "ACS that provisions it, rings, reads the whole tree, names and attributes, and writes.",
         "What to do about it: `docs/architecture.md`, Memory.",
         "",
         "| " + " | ".join(HEAD) + " |",

@@ -1,6 +1,6 @@
-# In place of main.py on an ESP32: the agent as it is, which says at each step what it takes. MEMORY
-# lines: what (in capitals, which no name of the firmware is), bytes in use after a collection,
-# bytes of the heap, the largest block that the IDF has left.
+# In place of main.py on an ESP32: the agent as it is, which says at each step what it takes.
+# MEMORY lines: B(are prompt), I(dle) or S(ession); bytes in use after a collection, bytes of the
+# heap, the largest block that the IDF has left.
 import gc
 
 gc.threshold(16384)
@@ -16,7 +16,7 @@ def tell(what):
 
 import esp32
 
-tell("BARE")
+tell("B")
 
 from cwmp.runtime import agent as room
 from cwmp.runtime.boot import main
@@ -36,11 +36,11 @@ class Watched(Usual):
         global reached
         reached = value
         if value and self.in_session:
-            tell("SESSION")
+            tell("S")
 
     def _drop_slices(self):
         Usual._drop_slices(self)
-        tell("IDLE")
+        tell("I")
 
 
 room.Agent = Watched
