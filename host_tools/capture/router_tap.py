@@ -10,6 +10,7 @@ from types import TracebackType
 
 from host_tools.capture.recorder import Recorder
 
+_ETH_P_ALL = 0x0003  # with any other number a socket hears only what comes in
 _ETH_P_IP = 0x0800
 _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
@@ -36,7 +37,7 @@ class RouterTap:
         self._names = {socket.IPPROTO_UDP: udp, socket.IPPROTO_TCP: tcp}
         with home:
             self._socket = socket.socket(
-                socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP)
+                socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL)
             )
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -65,9 +66,9 @@ class RouterTap:
                 data, more, _, address = self._socket.recvmsg(_LONGEST, 64)
             except (BlockingIOError, InterruptedError):
                 return count > 0
-            name = self._names.get(data[9] if len(data) >= 20 else -1, {}).get(address[0])
-            if name is not None:
-                self._recorder.packet(data, _time_ns(more), name)
+            device, kind = address[:2]
+            if kind == _ETH_P_IP and len(data) >= 20 and device in self._names.get(data[9], {}):
+                self._recorder.packet(data, _time_ns(more), self._names[data[9]][device])
         return True
 
 

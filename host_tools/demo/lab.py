@@ -1,10 +1,8 @@
 """The demo's lab: ACS, STUN server, NAT, and a board that has never been anywhere."""
 
 import asyncio
-import random
 import re
 import secrets
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from host_tools.capture.packets import Address
 from host_tools.capture.recorder import Recorder
 from host_tools.console import open_port
 from host_tools.demo.place import Nat, Place
-from host_tools.errors import Failed, UserError
+from host_tools.errors import Failed
 from host_tools.flashing import Flashed, flash
 from host_tools.lab.acs import Acs
 from host_tools.lab.provision import Provision
@@ -25,7 +23,6 @@ from host_tools.targets.pumped import PumpedTarget
 
 KEEPALIVE = 5  # seconds, the shortest there is: a rebinding shows within the demo
 STUN_USERNAME = "demo-cpe"
-_PORTS = range(20000, 32000)  # below those that the system gives out: nobody draws it meanwhile
 
 
 @dataclass
@@ -132,18 +129,6 @@ class Lab:
         return {name: int(count) for name, count in re.findall(r"([a-z-]+)=(\d+)", line)}
 
 
-def free_udp_port() -> int:
-    """Return a UDP port that nothing on this machine is bound to."""
-    for port in random.sample(_PORTS, 200):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
-            return port
-    raise UserError("no free UDP port for the CPE")
-
-
 @asynccontextmanager
 async def lab(place: Place, capture: Path) -> AsyncIterator[Lab]:
     """Start the servers, all on free ports; the board is not started yet."""
@@ -184,7 +169,7 @@ async def _start(stack: AsyncExitStack, recorder: Recorder, place: Place) -> Lab
         nat,
         acs,
         await place.acs_for_cpe(stack, (place.host, acs.port), recorder),
-        free_udp_port(),
+        place.cpe_port(),
         acs_password,
         stun_password,
         place.target.log_position(),

@@ -13,6 +13,7 @@ from host_tools.lab.netns import INSIDE, OUTSIDE, KernelNat
 from host_tools.targets.qemu import QemuTarget, find_qemu
 
 BOARD = "qemu_esp32"
+CPE_PORT = 7547
 
 
 class Namespaces(Place):
@@ -27,6 +28,9 @@ class Namespaces(Place):
             " times are not those of a chip"
         )
         self._nat = nat
+
+    def cpe_port(self) -> int:
+        return CPE_PORT  # the board is alone there
 
     async def nat(self, stack: AsyncExitStack, recorder: Recorder) -> KernelNat:
         udp = {"in0": "inside", "out0": "outside"}

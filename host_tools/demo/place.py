@@ -40,6 +40,10 @@ class Place(ABC):
         self.target = target
 
     @abstractmethod
+    def cpe_port(self) -> int:
+        """A UDP port that is free on `cpe_host`."""
+
+    @abstractmethod
     async def nat(self, stack: AsyncExitStack, recorder: Recorder) -> Nat:
         """Start the NAT, and record both its sides."""
 
