@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -48,7 +50,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict:
     assert files["--json"].exists(), done.stderr
     facts = json.loads(files["--json"].read_text())
     log = (folder / "state" / "serial.log").read_text()
-    return {**facts, "status": done.returncode, "out": done.stdout, "log": log}
+    return {
+        **facts,
+        "status": done.returncode,
+        "out": done.stdout,
+        "log": log,
+        "state": folder / "state",
+    }
 
 
 @pytest.mark.netns
@@ -66,13 +74,20 @@ def test_every_claim_holds_on_an_esp32_behind_the_kernels_nat(told: dict) -> Non
 
 @pytest.mark.netns
 @pytest.mark.timeout(600)
+def test_what_the_acs_wrote_is_on_the_flash_that_is_left(told: dict) -> None:
+    left = qemu.QemuTarget(told["state"], boards.load(BOARD))
+    assert told["connection_request_password"].encode() in left.read_file("state/params")
+
+
+@pytest.mark.netns
+@pytest.mark.timeout(600)
 def test_the_capture_shows_both_sides_of_the_kernels_nat(told: dict) -> None:
     capture = explain.story(
         told["capture"],
         told["connection_request_password"],
         username=told["connection_request_username"],
     )
-    assert capture.interfaces == ["inside", "outside", "acs"]
+    assert set(capture.interfaces) == {"inside", "outside", "acs"}
     arrived = [request for request in capture.requests if request.verdict != "lost"]
     assert {request.inside_target for request in arrived} == {(netns.INSIDE, 7547)}
     assert all(request.target[0] == netns.ROUTER_OUTSIDE for request in capture.requests)
@@ -92,7 +107,7 @@ def test_the_json_has_the_keys_of_the_unix_demo(told: dict, tmp_path: Path) -> N
     files = ["--json", tmp_path / "demo.json", "--capture", tmp_path / "demo.pcapng"]
     done = subprocess.run([*DEMO, *files], cwd=ROOT, capture_output=True, text=True, check=True)
     unix = json.loads((tmp_path / "demo.json").read_text())
-    assert set(told) - {"status", "out", "log"} == set(unix)
+    assert set(told) - {"status", "out", "log", "state"} == set(unix)
     texts = [claim["text"] for claim in told["claims"].values()]
     assert texts == [claim["text"] for claim in unix["claims"].values()]
     assert chapters(told["out"]) == chapters(done.stdout)
@@ -100,6 +115,30 @@ def test_the_json_has_the_keys_of_the_unix_demo(told: dict, tmp_path: Path) -> N
 
 def chapters(out: str) -> list[str]:
     return [line for line in out.splitlines() if line[:1].isdigit() and line[1:3] == ". "]
+
+
+@pytest.mark.netns
+@pytest.mark.timeout(120)
+def test_ctrl_c_leaves_neither_qemu_nor_its_network(tmp_path: Path) -> None:
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    state = tmp_path / "state"
+    command = [*ON_QEMU, "--keep-state", state, "--capture", tmp_path / "demo.pcapng"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "First contact" in line:
+                break
+        target = qemu.QemuTarget(state, boards.load(BOARD))
+        while not target.running:
+            time.sleep(0.05)
+        status = target.status()
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+    assert process.returncode == 130
+    for pid in (status["pid"], status["qemu_pid"]):
+        assert not Path(f"/proc/{pid}").exists()
 
 
 # What is missing is one clear line, and nothing has begun by then. None of these needs QEMU.
