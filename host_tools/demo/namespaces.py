@@ -18,15 +18,13 @@ CPE_PORT = 7547
 
 class Namespaces(Place):
     host, cpe_host = OUTSIDE, INSIDE
+    times = "Times count from power-on, and are those of an emulator, not of a chip."
 
     def __init__(self, state: Path, nat: KernelNat, micropython: Path) -> None:
         board = boards.load(BOARD)
         target = QemuTarget(state, board, micropython=micropython, netns=nat.inside.path)
         super().__init__(board, target)
-        self.cast = (
-            f"the firmware on an ESP32 that QEMU emulates, with {micropython.name}, whose"
-            " times are not those of a chip"
-        )
+        self.cast = f"the firmware on an ESP32 in QEMU, with {micropython.name}"
         self._nat = nat
 
     def cpe_port(self) -> int:

@@ -28,12 +28,13 @@ class Nat(Protocol):
 
 class Place(ABC):
     """`host`: the servers' address; `cpe_host`: the board's own, behind the NAT; `cast`: who
-    plays the CPE, for people.
+    plays the CPE, for people; `times`: what they should know of its times.
     """
 
     host: str
     cpe_host: str
     cast: str
+    times = "Times count from power-on."
 
     def __init__(self, board: Board, target: PumpedTarget) -> None:
         self.board = board

@@ -54,7 +54,7 @@ class Timeline:
         self._paragraph(
             f"All of it on this machine. The CPE is {lab.place.cast}, in a flash that was empty a "
             f"moment ago. The NAT gives its UDP port another number outside, and lets in only "
-            f"what comes from where it has sent to. Times count from power-on.",
+            f"what comes from where it has sent to. {lab.place.times}",
             "dim",
         )
 

@@ -76,7 +76,7 @@ def test_every_claim_holds_on_an_esp32_behind_the_kernels_nat(told: dict) -> Non
 @pytest.mark.timeout(600)
 def test_what_the_acs_wrote_is_on_the_flash_that_is_left(told: dict) -> None:
     left = qemu.QemuTarget(told["state"], boards.load(BOARD))
-    assert told["connection_request_password"].encode() in left.read_file("state/params")
+    assert told["connection_request_password"].encode() in left.read_file("state/params.json")
 
 
 @pytest.mark.netns
