@@ -30,9 +30,9 @@ from host_tools.targets.unix_wires import set_board_side
 
 RESET_STATUS = 3
 CTRL_C_TIME = 2.0  # an interpreter that ends so soon after Ctrl-C was ended by it
-# Where a chip looks for Ctrl-C between two bytecodes, the unix port jumps out of whatever it does: out
-# of a collection for one, whose lock then stays on the heap for good. So Ctrl-C waits for a program
-# that sleeps, but not for one that never does.
+# A chip looks for Ctrl-C between two bytecodes; the unix port jumps out of whatever it does, a
+# collection for one, whose lock then stays on the heap for good. So Ctrl-C waits for a program to
+# sleep, but not for one that never does.
 CTRL_C_CPU = 0.5  # seconds of computing
 UNREAD = 2048  # bytes given to a program that does not read: a full tty would keep Ctrl-C out
 

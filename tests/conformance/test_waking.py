@@ -50,7 +50,8 @@ async def test_ucr_32_b16_one_further_session_for_rings_during_a_session(rig: Ri
     async with rig.within(5):
         while rig.cpe.session is None or rig.cpe.session.messages < 2:
             await asyncio.sleep(0.002)
-    # Three different requests, three copies each. One by one: a chip's network keeps six datagrams.
+    # Three different requests, three copies each; one by one, since a chip's network keeps six
+    # datagrams.
     await rig.ring()
     await effects(rig, 1, "after")
     for folded in (1, 2):
