@@ -12,11 +12,11 @@ STUBS_PIN := micropython-esp32-stubs==1.29.0.post1
 help:
 	@echo "make demo    the whole story on this machine: CPE behind a NAT, STUN, ACS, a wake-up"
 	@echo "make test    all tests"
-	@echo "make test-qemu  the conformance tests on an ESP32 in QEMU, and their table in docs"
+	@echo "make test-qemu  chosen tests (tests/chosen.py) on an ESP32 in QEMU, and their table in docs"
 	@echo "make labgrid    the example of two boards behind RFC 2217 ports"
 	@echo "make lint    style and types, host and firmware"
 	@echo "make bench   measure"
-	@echo "make soak    long runs"
+	@echo "make soak    long runs, and the rest of the suite on an ESP32 in QEMU (hours)"
 	@echo "make docs    the table of requirements and their tests"
 	@echo "make binding the tables of docs/binding.md, by simulation"
 	@echo "make venv    only make .venv"
@@ -47,8 +47,11 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -m 'not soak' $(ARGS)
 
+# Two boards at a time, one for each core: a chip in QEMU takes a whole one while it boots.
+QEMU := $(BIN)/python -m pytest --target qemu -m 'not soak' -n 2 --dist worksteal
+
 test-qemu: $(READY)
-	$(BIN)/python -m pytest --target qemu -m 'not soak' --junitxml out/qemu.xml $(QEMU_TESTS) $(ARGS)
+	$(QEMU) --portion chosen --junitxml out/qemu.xml $(QEMU_TESTS) $(ARGS)
 	$(BIN)/python -m host_tools junit-table out/qemu.xml --output docs/suite-on-qemu.md
 
 labgrid: $(READY) $(LABGRID)/.ready
@@ -71,6 +74,7 @@ bench: $(READY)
 
 soak: $(READY)
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
+	$(QEMU) --portion rest $(QEMU_TESTS) $(ARGS)
 
 docs: $(READY)
 	$(BIN)/python -m host_tools id-table

@@ -19,15 +19,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("cpe", "the CPE under test")
     group.addoption("--board", help="board under boards/ whose firmware is built")
     group.addoption("--site", help="site.toml laid below what each test configures (Wi-Fi)")
+    group.addoption(
+        "--portion",
+        choices=("all", "chosen", "rest"),
+        default="all",
+        help="the tests of tests/chosen.py, or those that it leaves out",
+    )
     group.addoption("--host-address", help="where a board finds this machine")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests with a CPE may take longer where the target is slow."""
+    """Skip what is not in the portion asked for; tests with a CPE may take longer where the
+    target is slow.
+    """
     from tests.benches import pace_of
+    from tests.chosen import is_chosen
 
     pace = pace_of(config)
+    portion = config.getoption("portion")
     for item in items:
+        if portion != "all":
+            chosen = is_chosen(item.path.parent.name, item.path.name, item.name)
+            if chosen != (portion == "chosen"):
+                where = "make soak runs it" if portion == "chosen" else "make test-qemu runs it"
+                item.add_marker(pytest.mark.skip(reason=f"not in this portion: {where}"))
         if pace != 1 and {"make_cpe", "dut"} & set(getattr(item, "fixturenames", ())):
             mark = item.get_closest_marker("timeout")
             usual = mark.args[0] if mark else float(config.getini("timeout"))

@@ -50,7 +50,7 @@ class QemuTarget(PumpedTarget):
     capabilities = frozenset(
         {"reset", "power_cut", "network", "netns", "files", "detached", "esptool", "link"}
     )
-    pace = 10.0
+    pace = 6.0
     patience = 30.0  # s; the ROM's first word is waited for
 
     def __init__(

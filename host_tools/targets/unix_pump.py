@@ -20,6 +20,7 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 from typing import Any
 
 from host_tools.targets import pump, unix_boot
@@ -29,6 +30,10 @@ from host_tools.targets.unix_wires import set_board_side
 
 RESET_STATUS = 3
 CTRL_C_TIME = 2.0  # an interpreter that ends so soon after Ctrl-C was ended by it
+# A chip looks for Ctrl-C between two bytecodes; the unix port jumps out of whatever it does, a
+# collection for one, whose lock then stays on the heap for good. So Ctrl-C waits for a program to
+# sleep, but not for one that never does.
+CTRL_C_CPU = 0.5  # seconds of computing
 UNREAD = 2048  # bytes given to a program that does not read: a full tty would keep Ctrl-C out
 
 RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
@@ -56,6 +61,7 @@ class UnixPump(Pump):
         self.tail = b""
         self.last_byte = b""
         self.ctrl_c_at = -CTRL_C_TIME
+        self.ctrl_c_due: float | None = None  # seconds of computing after which it waits no more
 
     # --- power
 
@@ -96,6 +102,7 @@ class UnixPump(Pump):
         self.end = os.pidfd_open(self.child.pid)  # readable once the interpreter has gone
         self.ready = self.raw_repl = False
         self.tail = b""
+        self.ctrl_c_due = None
 
     def power_down(self) -> None:
         assert self.child is not None
@@ -206,6 +213,23 @@ class UnixPump(Pump):
         fcntl.ioctl(self.board_slave, termios.FIONREAD, unread)
         return unread[0] >= UNREAD
 
+    def ctrl_c_waits(self) -> bool:
+        """Tell whether Ctrl-C is to be typed and the interpreter is at work."""
+        if b"\x03" not in self.to_board:
+            return False
+        assert self.child is not None
+        try:
+            stat = Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return False
+        used = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        if self.ctrl_c_due is None:
+            self.ctrl_c_due = used + CTRL_C_CPU
+        if stat[0] != "S" and used < self.ctrl_c_due:
+            return True
+        self.ctrl_c_due = None
+        return False
+
     def feed_board(self) -> None:
         """Write to the interpreter. Ctrl-C gets through even when a program never reads its
         input.
@@ -221,7 +245,8 @@ class UnixPump(Pump):
                 del self.to_board[:-KEYS]  # as a UART's buffer overflows
                 return
         with contextlib.suppress(OSError):
-            written = os.write(self.board, bytes(self.to_board[:1024]))
+            first = self.to_board.find(b"\x03") + 1  # the next one waits again
+            written = os.write(self.board, bytes(self.to_board[: first or 1024]))
             del self.to_board[:written]
 
     # --- the loop
@@ -230,7 +255,9 @@ class UnixPump(Pump):
         wait.readable += (self.board, self.end, self.watchdog.fd)
         wait.times += [] if self.watchdog.deadline is None else [self.watchdog.deadline]
         if self.to_board and self.ready and not self.to_raw:
-            if b"\x03" in self.to_board or len(self.to_board) > KEYS or not self.blocked():
+            if self.ctrl_c_waits():
+                wait.times.append(wait.now + 0.005)
+            elif b"\x03" in self.to_board or len(self.to_board) > KEYS or not self.blocked():
                 wait.writable.append(self.board)
             else:
                 wait.times.append(wait.now + 0.05)

@@ -1,22 +1,26 @@
 """flash.py and the real esptool against the ROM of an ESP32 in QEMU: blank flash to board."""
 
+import asyncio
 import json
 import os
-import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import made_image
 import pytest
-import serial
 from bare_chip import BLANK, BareChip, emulator
 
 from host_tools import boards, littlefs_image, micropython_image
 from host_tools.errors import UserError
+from host_tools.flashing import BANNER
+from host_tools.lab.acs import Acs
+from host_tools.lab.socket_nat import LOOPBACK_ALIAS
+from host_tools.targets.qemu import QemuTarget
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARD = boards.load("qemu_esp32")
@@ -89,7 +93,10 @@ def test_blank_chip_becomes_a_board_byte_for_byte_as_the_image(
     tmp_path: Path, micropython: Path, chip: BareChip
 ) -> None:
     site = tmp_path / "site.toml"
-    site.write_text(SITE)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        acs_port = probe.getsockname()[1]
+    site.write_text(SITE.replace("192.0.2.1:7547", f"{LOOPBACK_ALIAS}:{acs_port}"))
     common = ("--micropython", micropython, "--config", site, "--state", tmp_path / "state")
     image = tmp_path / "image.bin"
     subprocess.run(flash_py(*common, "--image-only", image), check=True, capture_output=True)
@@ -98,22 +105,25 @@ def test_blank_chip_becomes_a_board_byte_for_byte_as_the_image(
     assert "Hash of data verified" in said  # esptool's own words: it was the real one
     assert "a-password-of-mine" not in said
     assert chip.flash.read_bytes() == image.read_bytes()
-    chip.power_up(download=False)
-    assert "boot:0x12 (SPI_FAST_FLASH_BOOT)" in booted(chip.url)
+    asyncio.run(informs(tmp_path / "board", chip.flash, acs_port))
 
 
-def booted(url: str) -> str:
-    """Read what the board says up to the firmware's banner, or to the place in our files where
-    Ctrl-C met it: importing takes minutes where every read of the flash takes 23 ms.
-    """
-    said = ""
-    deadline = time.monotonic() + BOOT_S
-    with serial.serial_for_url(url, timeout=2) as port:
-        while not re.search(r'boot: start|File "main\.py", line', said):
-            assert time.monotonic() < deadline, said
-            said += port.read(4096).decode("ascii", "replace")
-            port.write(b"\x03")
-    return said
+async def informs(state: Path, flash: Path, port: int) -> None:
+    """Boot what esptool wrote, on a board with a network, until it has met its ACS."""
+    state.mkdir()
+    target = QemuTarget(state, BOARD)
+    shutil.copy(flash, target.flash)
+    acs = Acs(port=port)
+    await acs.start()
+    try:
+        await asyncio.to_thread(target.start)
+        await asyncio.to_thread(target.wait_line, BANNER, 0, BOOT_S)
+        cpe = await acs.wait_cpe(BOOT_S)
+        assert cpe.informs[0].codes == ["0 BOOTSTRAP", "1 BOOT"]
+        assert "boot:0x12 (SPI_FAST_FLASH_BOOT)" in target.said()
+    finally:
+        await asyncio.to_thread(target.stop)
+        await acs.stop()
 
 
 def test_wrong_chip_is_told_before_anything_is_written(
