@@ -183,7 +183,7 @@ def page(figures: Sequence[Row], table: Sequence[tuple[str, int, int]], package:
         "Made by `python -m host_tools memory --write docs/memory.md`, in QEMU with the official",
         "ESP32_GENERIC v1.23.0 image (165 KB of heap in all): the agent as it is, against a lab",
         "ACS that provisions it, rings, reads the whole tree, names and attributes, and writes.",
-        "ACS that provisions it, rings, reads the whole tree, names and attributes, and writes.",
+        "After each answer, and whenever it is idle, everything is collected and counted.",
         "What to do about it: `docs/architecture.md`, Memory.",
         "",
         "| " + " | ".join(HEAD) + " |",
