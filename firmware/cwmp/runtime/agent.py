@@ -24,6 +24,7 @@ from .udp import PrimaryPort
 _DROPS_SHOWN_MS = const(10000)  # least time between two lines about one kind of dropped datagram
 LONGEST_SLEEP = 60000  # ms
 _WATCH = const(1000)  # while a session runs: its guard is this exact
+_CONSOLE = "cwmp.runtime.commands"
 _LINGER = const(3000)  # ms that what was loaded stays, for what comes next: a binding after a boot
 
 
@@ -340,6 +341,8 @@ class Agent:
             self._session = asyncio.create_task(self._run_session())
 
     async def _run_session(self):
+        if self.saving and _CONSOLE in sys.modules:
+            self._drop_slices()  # somebody typed just now: both together do not fit
         try:
             failure = await self.management().run_session()
         except Exception as error:
