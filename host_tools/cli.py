@@ -26,6 +26,7 @@ ROOMS = {
     "demo": "host_tools.demo.commands",
     "bench": "host_tools.bench.commands",
     "sim": "host_tools.sim.commands",
+    "memory": "host_tools.bench.esp32",
     "id-table": "host_tools.id_table",
     "junit-table": "host_tools.junit_table",
     "mip-package": "host_tools.mip_package",

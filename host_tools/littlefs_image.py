@@ -1,5 +1,5 @@
-"""File systems as MicroPython mounts them: littlefs with blocks of 4096 bytes, disk version 2.0,
-which every MicroPython since 1.12 reads.
+"""File systems as MicroPython mounts them: littlefs with blocks of 4096 bytes. They are made with
+disk version 2.0, which every MicroPython since 1.12 reads; one that writes raises it to its own.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from littlefs import LittleFS, LittleFSError
 
 BLOCK = 4096
-_DISK_VERSION = 0x00020000
+_MADE_VERSION = 0x00020000
+_NEWEST_VERSION = 0  # that littlefs-python knows
 _NO_SPACE = -28
 
 
@@ -20,7 +21,7 @@ def make(files: Mapping[str, bytes], size: int) -> bytes:
     """Return a file system of `size` bytes with `files` (path -> content); the same files make the
     same bytes. Raises `NoSpace`.
     """
-    fs = _file_system(size)
+    fs = _file_system(size, _MADE_VERSION)
     try:
         fs.format()
         fs.mount()
@@ -39,7 +40,7 @@ def make(files: Mapping[str, bytes], size: int) -> bytes:
 
 def read(image: bytes) -> dict[str, bytes]:
     """Return the files (path -> content) in `image`; raises `ValueError` for what is none."""
-    fs = _file_system(len(image))
+    fs = _file_system(len(image), _NEWEST_VERSION)
     fs.context.buffer[:] = image
     files: dict[str, bytes] = {}
     try:
@@ -54,7 +55,7 @@ def read(image: bytes) -> dict[str, bytes]:
     return files
 
 
-def _file_system(size: int) -> LittleFS:
+def _file_system(size: int, disk_version: int) -> LittleFS:
     if not size or size % BLOCK:
         raise ValueError(f"not a number of blocks of {BLOCK} bytes")
     return LittleFS(
@@ -64,6 +65,6 @@ def _file_system(size: int) -> LittleFS:
         read_size=32,
         cache_size=128,
         name_max=255,
-        disk_version=_DISK_VERSION,
+        disk_version=disk_version,
         mount=False,
     )

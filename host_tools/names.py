@@ -8,6 +8,7 @@ is the same; `python -m host_tools names` reads a traceback back into the names 
 
 import ast
 import keyword
+import re
 import sys
 import zlib
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,6 @@ from host_tools.errors import Failed
 ROM_NAMES = Path(__file__).with_name("rom_names.txt")
 # What others call by name: main.py, the mpremote user's `import cwmp`, the bench's scripts.
 PUBLIC = frozenset({"main", "cwmp"})
-_LONGEST = 10  # of a name taken from ROM: in the .mpy it takes its length
 
 
 def rom_names() -> list[str]:
@@ -30,13 +30,18 @@ def rom_names() -> list[str]:
 
 
 class _Names(ast.NodeVisitor):
-    """`own`: defined by these sources; `foreign`: must stay; `used`: any that occurs."""
+    """`own`: what these sources define and compiled code names; `arguments`: names of arguments;
+    `foreign`: must stay; `used`: any that occurs; `keywords`: in calls.
+    """
 
     def __init__(self) -> None:
         self.own: set[str] = set()
+        self.arguments: set[str] = set()
         self.foreign: set[str] = set()
         self.used: set[str] = set()
+        self.keywords: set[str] = set()
         self._modules: set[str] = set()
+        self._depth = 0  # functions that we are in: their variables have no names in the end
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
@@ -54,8 +59,11 @@ class _Names(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:
         self.used.add(node.id)
-        if not isinstance(node.ctx, ast.Load):
+        if not isinstance(node.ctx, ast.Load) and not self._depth:
             self.own.add(node.id)
+
+    def visit_Global(self, node: ast.Global) -> None:
+        self.own.update(node.names)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         self.used.add(node.attr)
@@ -66,17 +74,25 @@ class _Names(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> None:
-        self.own.add(node.arg)
+        self.arguments.add(node.arg)
 
     def visit_keyword(self, node: ast.keyword) -> None:
-        self.used.add(node.arg or "")
+        self.keywords.add(node.arg or "")
         self.generic_visit(node)
 
-    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self.own.add(node.name)
+        depth, self._depth = self._depth, 0
         self.generic_visit(node)
+        self._depth = depth
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _definition
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self.own.add(node.name)
+        self._depth += 1
+        self.generic_visit(node)
+        self._depth -= 1
+
+    visit_FunctionDef = visit_AsyncFunctionDef = _function
 
     def visit_Constant(self, node: ast.Constant) -> None:
         # A text may be data, an attribute's name or both: it stays what it is.
@@ -90,7 +106,7 @@ def short_names(sources: Mapping[str, str]) -> dict[str, str]:
     """Return {own name: name to use} for sources by path; the same for the same sources.
 
     A name keeps its short form when others come or go, nearly always: what did not change need
-    not be flashed again.
+    not be flashed again. Arguments that no call names need no name of their own.
     """
     names = _Names()
     for text in sources.values():
@@ -98,21 +114,20 @@ def short_names(sources: Mapping[str, str]) -> dict[str, str]:
     modules = {part for path in sources for part in Path(path).with_suffix("").parts}
     rom = rom_names()
     keep = names.foreign | modules | PUBLIC | set(rom)
-    own = sorted(name for name in names.own - keep if not name.startswith("__") and len(name) > 2)
-    taken = names.own | names.used | names.foreign | modules
-    free = [
-        name
-        for name in rom
-        if name not in taken and len(name) <= _LONGEST and not keyword.iskeyword(name)
-    ]
+    own = (names.own | names.arguments & names.keywords) - keep
+    own = {name for name in own if not name.startswith("__") and len(name) > 2}
+    unnamed = names.arguments - names.own - names.keywords - keep
+    taken = names.own | names.arguments | names.used | names.keywords | names.foreign | modules
+    free = [name for name in rom if name not in taken and not keyword.iskeyword(name)]
+    free.sort(key=lambda name: (len(name), name))
     letters = "abcdefghijklmnopqrstuvwxyz"
     made = (a + b + c for a in letters for b in letters for c in ("", *letters))
     reserve = (name for name in made if name not in taken and name not in rom)
     while len(free) < len(own):
         free.append(next(reserve))
-    result = {}
-    left: list[str | None] = list(free)
-    for name in own:
+    left: list[str | None] = list(free[: len(own) * 9 // 8])  # short ones, with room to stay put
+    result = dict.fromkeys(unnamed, "_")
+    for name in sorted(own):
         at = zlib.crc32(name.encode()) % len(left)
         while left[at] is None:
             at = (at + 1) % len(left)
@@ -163,9 +178,14 @@ def renamed(mpy: bytes, names: Mapping[str, str]) -> bytes:
     return bytes(table) + mpy[at:]
 
 
+def for_board(script: str, names: Mapping[str, str]) -> str:
+    """Return a script for the board, written with the names of the sources, with theirs."""
+    return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), script)
+
+
 def read_back(text: str, names: Mapping[str, str]) -> str:
     """Put the names of the sources into the lines of a traceback."""
-    back = {short: name for name, short in names.items()}
+    back = {short: name for name, short in names.items() if short != "_"}
     lines = []
     for line in text.splitlines(keepends=True):
         head, found, name = line.rpartition(", in ")

@@ -72,6 +72,12 @@ class Recorder:
             initial = self._initial_seq
         return TcpRecord(self, client, server, interface, initial)
 
+    def packet(self, data: bytes, time_ns: int, interface: str = "inside") -> None:
+        """Record one IPv4 packet that really was on a wire, at its own time since 1970."""
+        with self._lock:
+            if not self._closed:
+                self._writer.packet(self._number(interface), time_ns, data)
+
     def close(self) -> None:
         """Close the file; later packets are ignored."""
         with self._lock:
@@ -96,12 +102,15 @@ class Recorder:
     def _write(self, interface: str, packet: bytes, comment: str | None) -> None:
         if self._closed:
             return
+        # The packets of one call get distinct, rising times, so that sorting keeps their order.
+        self._last = max(self._clock(), self._last + 1)
+        self._writer.packet(self._number(interface), self._last, packet, comment)
+
+    def _number(self, interface: str) -> int:
         number = self._numbers.get(interface)
         if number is None:
             number = self._numbers[interface] = self._writer.add_interface(interface)
-        # The packets of one call get distinct, rising times, so that sorting keeps their order.
-        self._last = max(self._clock(), self._last + 1)
-        self._writer.packet(number, self._last, packet, comment)
+        return number
 
 
 class TcpRecord:

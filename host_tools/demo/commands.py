@@ -8,21 +8,25 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from host_tools.demo.lab import TARGETS, Lab
+from host_tools.demo.lab import Lab
+from host_tools.demo.loopback import loopback
+from host_tools.demo.namespaces import namespaces
+from host_tools.demo.place import Place
 from host_tools.demo.scenario import play
 from host_tools.demo.story import Story
 from host_tools.demo.timeline import Timeline
 from host_tools.errors import Failed, UserError
-from host_tools.targets.unix import DEFAULT_HEAP, UnixTarget, find_interpreter
+from host_tools.targets.unix import DEFAULT_HEAP
 
 PATIENCE = 10.0  # seconds that any single thing may take
+TARGETS = {"unix": ("--heap", "--interpreter"), "qemu": ("--micropython",)}  # and their options
 LAST_WORDS = 15  # lines of the serial log that a failure shows
 
 
@@ -31,33 +35,55 @@ def run(
     capture: Path,
     timeline: Timeline,
     *,
-    heap: str = DEFAULT_HEAP,
-    interpreter: str | None = None,
+    where: AbstractContextManager[Place] | None = None,
     patience: float = PATIENCE,
     prepare: Callable[[Lab], None] | None = None,
 ) -> Story:
-    """Play the scenario on a unix board in `state`; nothing is left running, however it ends."""
-    target = UnixTarget(state, interpreter=find_interpreter(interpreter), heap=heap)
-    if target.running:
-        raise UserError(f"a board runs in {state}: take another folder, or stop it first")
+    """Play the scenario on a board that keeps its things in `state`, by default a unix board;
+    nothing is left running, however it ends. `patience`: seconds x the target's pace.
+    """
 
     def ready(stage: Lab) -> None:
-        timeline.opening(stage, heap)
+        timeline.opening(stage)
         if prepare is not None:
             prepare(stage)
 
-    async def main() -> Story:
+    async def main(place: Place) -> Story:
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await play(target, capture, timeline, patience=patience, prepare=ready)
+        return await play(place, capture, timeline, patience=patience, prepare=ready)
 
-    try:
-        return asyncio.run(main())
-    except asyncio.CancelledError:
-        raise Failed("stopped") from None
-    finally:
-        target.stop()
+    with where or loopback(state) as place:
+        if place.target.running:
+            raise UserError(f"a board runs in {state}: take another folder, or stop it first")
+        try:
+            return asyncio.run(main(place))
+        except asyncio.CancelledError:
+            raise Failed("stopped") from None
+        finally:
+            place.target.stop()
+
+
+def place_for(
+    target: str,
+    state: Path,
+    heap: str | None = None,
+    interpreter: str | None = None,
+    micropython: Path | None = None,
+) -> AbstractContextManager[Place]:
+    """Where a demo on that kind of board takes place; `UserError` for an option that is another
+    kind's.
+    """
+    options = {"--heap": heap, "--interpreter": interpreter, "--micropython": micropython}
+    if target not in TARGETS:
+        raise UserError(f"no target {target!r}, known are: {', '.join(TARGETS)}")
+    for name, given in options.items():
+        if given is not None and name not in TARGETS[target]:
+            raise UserError(f"{name} is not for the target {target}")
+    if target == "unix":
+        return loopback(state, interpreter=interpreter, heap=heap)
+    return namespaces(state, micropython=micropython)
 
 
 def as_dict(story: Story, capture: Path, explain: str) -> dict[str, Any]:
@@ -107,7 +133,10 @@ def command(
         "demo.pcapng"
     ),
     target: Annotated[str, typer.Option(help=f"Board: {', '.join(TARGETS)}.")] = "unix",
-    heap: Annotated[str, typer.Option(help="MicroPython heap of the board.")] = DEFAULT_HEAP,
+    heap: Annotated[
+        str | None,
+        typer.Option(help=f"MicroPython heap of the unix board [{DEFAULT_HEAP}]."),
+    ] = None,
     no_color: Annotated[bool, typer.Option("--no-color", help="Plain text.")] = False,
     keep_state: Annotated[
         Path | None,
@@ -120,20 +149,35 @@ def command(
         bool, typer.Option("--verbose", "-v", help="Show the serial console too.")
     ] = False,
     interpreter: Annotated[
-        str | None, typer.Option(help="MicroPython to run [$MICROPYTHON, else the installed one].")
+        str | None,
+        typer.Option(help="MicroPython of the unix board [$MICROPYTHON, else the installed one]."),
+    ] = None,
+    micropython: Annotated[
+        Path | None,
+        typer.Option(
+            help="MicroPython image of the QEMU board [$ESP_CWMP_MICROPYTHON, else what"
+            " `python -m host_tools fetch firmware` got].",
+            show_default=False,
+        ),
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=0.1, help="Seconds that any single step may take.")
+        float,
+        typer.Option(
+            min=0.1, help="Seconds that any single step may take; ten times as many on QEMU."
+        ),
     ] = PATIENCE,
 ) -> None:
     """Wake a device behind a NAT, from first contact to replayed requests, in some ten seconds.
 
-    Needs no root and no network but loopback. Exit status 0: every claim was measured to be true.
+    Needs no root and no network but loopback. With --target qemu the device is an ESP32 in QEMU
+    behind a NAT of the kernel: that takes minutes, and root or namespaces of a user. Exit status
+    0: every claim was measured to be true.
 
+    \b
+    Examples:
       python -m host_tools demo --json demo.json --verbose
+      unshare --user --map-root-user --net python -m host_tools demo --target qemu
     """
-    if target not in TARGETS:
-        raise UserError(f"no target {target!r}, known are: {', '.join(TARGETS)}")
     if json_file is not None and not json_file.parent.is_dir():
         raise UserError(f"cannot write {json_file}: no such folder")
     colour: Literal["auto"] | None = None if no_color else "auto"
@@ -143,9 +187,8 @@ def command(
         state = keep_state
         if state is None:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="esp-cwmp-")))
-        story = run(
-            state, capture, timeline, heap=heap, interpreter=interpreter, patience=patience
-        )
+        where = place_for(target, state, heap, interpreter, micropython)
+        story = run(state, capture, timeline, where=where, patience=patience)
         log = state / "serial.log"
         said = log.read_text().splitlines()[-LAST_WORDS:] if log.exists() else []
     conclude(story, timeline, capture, json_file, log if keep_state else None, said)

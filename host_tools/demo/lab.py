@@ -1,46 +1,40 @@
-"""The demo's lab: ACS behind a tap, STUN server, NAT, and a board that has never been anywhere."""
+"""The demo's lab: ACS, STUN server, NAT, and a board that has never been anywhere."""
 
 import asyncio
-import random
 import re
 import secrets
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from host_tools import boards, image
+from host_tools import image
 from host_tools.capture.packets import Address
 from host_tools.capture.recorder import Recorder
-from host_tools.capture.tap import TcpTap
 from host_tools.console import open_port
-from host_tools.errors import Failed, UserError
+from host_tools.demo.place import Nat, Place
+from host_tools.errors import Failed
 from host_tools.flashing import Flashed, flash
 from host_tools.lab.acs import Acs
-from host_tools.lab.nat import Behaviour, UserNat
 from host_tools.lab.provision import Provision
 from host_tools.lab.stun import StunServer
-from host_tools.targets.unix import UnixTarget
+from host_tools.targets.pumped import PumpedTarget
 
-HOST = "127.0.0.1"
 KEEPALIVE = 5  # seconds, the shortest there is: a rebinding shows within the demo
 STUN_USERNAME = "demo-cpe"
-TARGETS = ("unix",)
-_PORTS = range(20000, 32000)  # below those that the system gives out: nobody draws it meanwhile
 
 
 @dataclass
 class Lab:
-    """Everything that runs. `acs_url` is the tap's: what the CPE is told."""
+    """Everything that runs. `acs_address` is where the CPE finds the ACS."""
 
+    place: Place
     recorder: Recorder
     stun: StunServer
-    nat: UserNat
+    nat: Nat
     acs: Acs
-    tap: TcpTap
-    target: UnixTarget
+    acs_address: Address
     cpe_port: int
     acs_password: str
     stun_password: str
@@ -48,12 +42,25 @@ class Lab:
 
     @property
     def acs_url(self) -> str:
-        return f"http://{self.tap.address[0]}:{self.tap.address[1]}/acs"
+        return f"http://{self.acs_address[0]}:{self.acs_address[1]}/acs"
 
     @property
-    def stun_alias(self) -> Address:
-        """Where the CPE finds the STUN server: an address on its own side of the NAT."""
-        return self.nat.alias(self.stun.address)
+    def target(self) -> PumpedTarget:
+        return self.place.target
+
+    @property
+    def cpe_address(self) -> Address:
+        """The CPE's UDP port on its own side of the NAT."""
+        return self.place.cpe_host, self.cpe_port
+
+    @property
+    def mapped(self) -> Address | None:
+        """The address that the NAT gives that port outside; None when it gives none now."""
+        return dict(self.nat.mappings).get(self.cpe_address)
+
+    def patient(self, seconds: float) -> float:
+        """How long to wait for what takes the unix board at most so long."""
+        return seconds * self.target.pace
 
     @property
     def site(self) -> dict[str, Any]:
@@ -79,7 +86,7 @@ class Lab:
 
     async def build(self) -> image.Image:
         """Compile the firmware for the board."""
-        return await asyncio.to_thread(image.build, boards.load("unix"), self.site)
+        return await asyncio.to_thread(image.build, self.place.board, self.site)
 
     async def flash(self, content: image.Image) -> Flashed:
         """Wipe the board's flash, install the image and power up, as `flash.py --erase` does."""
@@ -95,7 +102,7 @@ class Lab:
             port.write(f"{command}\r".encode())
             # Not from its echo on: a log line may come in the middle of that.
             shape = r"(?s)\A(.*?)^(ok|error: [^\n]*)$"
-            answer = self.target.wait_line(shape, since, timeout)
+            answer = self.target.wait_line(shape, since, self.patient(timeout))
         if answer[2] != "ok":
             raise Failed(f"console: {command}: {answer[2]}")
         return str(answer[1]).splitlines()
@@ -122,64 +129,48 @@ class Lab:
         return {name: int(count) for name, count in re.findall(r"([a-z-]+)=(\d+)", line)}
 
 
-def free_udp_port() -> int:
-    """Return a UDP port that nothing on this machine is bound to."""
-    for port in random.sample(_PORTS, 200):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
-            return port
-    raise UserError("no free UDP port for the CPE")
-
-
 @asynccontextmanager
-async def lab(target: UnixTarget, capture: Path) -> AsyncIterator[Lab]:
-    """Start the servers, all on free ports of loopback; the board is not started yet."""
+async def lab(place: Place, capture: Path) -> AsyncIterator[Lab]:
+    """Start the servers, all on free ports; the board is not started yet."""
     async with AsyncExitStack() as stack:
         recorder = stack.enter_context(Recorder(capture))
         try:
-            made = await _start(stack, recorder, target)
+            made = await _start(stack, recorder, place)
         except OSError as error:
             reason = error.strerror or error
-            raise Failed(f"the lab's servers cannot listen on loopback: {reason}") from error
+            raise Failed(f"the lab's servers cannot listen on {place.host}: {reason}") from error
         yield made
 
 
-async def _start(stack: AsyncExitStack, recorder: Recorder, target: UnixTarget) -> Lab:
+async def _start(stack: AsyncExitStack, recorder: Recorder, place: Place) -> Lab:
     acs_password, stun_password = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
-    stun = await stack.enter_async_context(
-        StunServer(HOST, credentials={STUN_USERNAME: stun_password})
-    )
-    # The strictest filter: only the address and port that the CPE has sent to may answer.
-    nat = await stack.enter_async_context(
-        UserNat(filtering=Behaviour.ADDRESS_AND_PORT_DEPENDENT, recorder=recorder)
-    )
+    stun = StunServer(place.host, credentials={STUN_USERNAME: stun_password})
     # X13: Connection Requests leave from the STUN server's own socket, or this NAT drops them.
-    acs = Acs(HOST, 0, "cpe", acs_password, send_udp=stun.send)
-    alias = nat.alias(stun.address)
+    acs = Acs(place.host, 0, "cpe", acs_password, send_udp=stun.send)
+    nat = await place.nat(stack, recorder)
+    with place.outside():
+        await stack.enter_async_context(stun)
+        await stack.enter_async_context(acs)
+    stun_host, stun_port = place.stun_for_cpe(stun.address)
     acs.set_provision(
         Provision(
-            stun_host=alias[0],
-            stun_port=alias[1],
+            stun_host=stun_host,
+            stun_port=stun_port,
             stun_username=STUN_USERNAME,
             stun_password=stun_password,
             minimum_keepalive=KEEPALIVE,
             maximum_keepalive=KEEPALIVE,
         )
     )
-    await stack.enter_async_context(acs)
-    tap = await stack.enter_async_context(TcpTap((HOST, 0), (HOST, acs.port), recorder))
     return Lab(
+        place,
         recorder,
         stun,
         nat,
         acs,
-        tap,
-        target,
-        free_udp_port(),
+        await place.acs_for_cpe(stack, (place.host, acs.port), recorder),
+        place.cpe_port(),
         acs_password,
         stun_password,
-        target.log_position(),
+        place.target.log_position(),
     )

@@ -15,20 +15,20 @@ from pathlib import Path
 from host_tools.capture import explain
 from host_tools.capture.packets import Address
 from host_tools.capture.story import shown
-from host_tools.demo.lab import HOST, KEEPALIVE, Lab, lab
+from host_tools.demo.lab import KEEPALIVE, Lab, lab
+from host_tools.demo.place import Place
 from host_tools.demo.story import Story, Teller
-from host_tools.errors import UserError
+from host_tools.errors import Failed, UserError
 from host_tools.lab import ring as ring_module
 from host_tools.lab import rpc
 from host_tools.lab.cpe import Cpe, Credentials, Inform, Session, SessionLost
 from host_tools.lab.ring import CONNECTION_REQUEST, Ring
 from host_tools.lab.soap import CwmpFaultError
 from host_tools.lab.stun_exchange import Request
-from host_tools.targets.unix import UnixTarget
 
 COPIES = 3
 SETTLE = 0.3  # seconds in which a session that is still to come would have begun
-OBSERVE = 1.0  # the same for one that must not come: a hundred times what a wake-up takes
+OBSERVE = 1.0  # the same for one that must not come
 VALUE_CHANGE = "4 VALUE CHANGE"
 
 
@@ -37,12 +37,16 @@ class StoryEnds(Exception):
 
 
 class Scenario:
-    """Plays the story in a lab. `patience`: seconds that any awaited thing may take."""
+    """Plays the story in a lab. `patience`: seconds that any awaited thing may take. All seconds
+    are those of the unix board; the lab knows how much slower its own is.
+    """
 
     def __init__(self, stage: Lab, story: Story, patience: float) -> None:
         self.lab = stage
         self.story = story
-        self.patience = patience
+        self.patience = stage.patient(patience)
+        self.settle = stage.patient(SETTLE)
+        self.observe = stage.patient(OBSERVE)
         self._cpe: Cpe | None = None
         self._accepted: Ring | None = None  # the request that woke it first
         self._ringing: Ring | None = None  # the one sent last
@@ -101,8 +105,8 @@ class Scenario:
             story.settle("provisioned", bool(session.ok and known), calls or session.reason)
         with self._proving("binding"):
             mapped = await self._bound(None)
-            text = f"{shown(mapped)} outside is {HOST}:{stage.cpe_port} inside"
-            story.settle("binding", mapped == stage.nat.mappings[-1][1], text)
+            text = f"{shown(mapped)} outside is {shown(stage.cpe_address)} inside"
+            story.settle("binding", mapped == stage.mapped, text)
         with self._proving("reported"):
             inform = await self._report()
             await self.cpe.wait_session_end(inform.session, self.patience)
@@ -115,10 +119,17 @@ class Scenario:
         )
         return found.mapped
 
+    def _mapped(self) -> Address:
+        """The CPE's address outside, as the NAT itself has it."""
+        mapped = self.lab.mapped
+        if mapped is None:
+            raise Failed("the NAT holds no mapping for the CPE")
+        return mapped
+
     async def _report(self, since: int = 0) -> Inform:
         """Wait for the Inform that tells the ACS the address the NAT has given."""
         name = self.cpe.management("UDPConnectionRequestAddress")
-        address = shown(self.lab.nat.mappings[-1][1])
+        address = shown(self._mapped())
         seen = since
         async with asyncio.timeout(self.patience):
             while True:
@@ -178,9 +189,12 @@ class Scenario:
 
     async def _ring_from_elsewhere(self) -> None:
         """A genuine request from a port that the NAT has never seen traffic to (X13)."""
-        filtered = self.lab.nat.counters["filtered"]
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-            stranger.bind((HOST, 0))
+        stage = self.lab
+        filtered = stage.nat.counters["filtered"]
+        with stage.place.outside():
+            stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with stranger:
+            stranger.bind((stage.place.host, 0))
             ring = await ring_module.send(self.cpe, stranger.sendto, copies=1)
             self.story.tell(
                 "ACS",
@@ -190,10 +204,9 @@ class Scenario:
                 kind="lost",
                 at_ns=ring.sent_at,
             )
-        await self.lab.nat.wait_until(
-            lambda nat: nat.counters["filtered"] > filtered, self.patience
-        )
-        dropped = self.lab.nat.counters["filtered"] - filtered
+        async with asyncio.timeout(self.patience):
+            while not (dropped := stage.nat.counters["filtered"] - filtered):
+                await asyncio.sleep(0.02)
         self.story.tell("NAT", "", "drops it: the CPE has never sent there", kind="lost")
         self.story.settle("filtered", dropped == 1, f"{dropped} dropped by the NAT")
 
@@ -232,7 +245,7 @@ class Scenario:
             text = "stale: rightly signed, an hour older than the last one"
             story.tell("forger", "CPE", text, kind="hostile")
             rejected = await self._rejections(before, sum(1 for _ in reasons))
-            await asyncio.sleep(OBSERVE)
+            await asyncio.sleep(self.observe)
             after = self._difference(before, stage.counts(await stage.console("status")))
             begun = len(self.cpe.sessions) - sessions
             story.facts["rejected"] = after
@@ -242,7 +255,7 @@ class Scenario:
                     name, after.get(reason) == 1, f"{reason}={after.get(reason, 0)} in its status"
                 )
             quiet = not begun and after == rejected and "accepted" not in after
-            story.settle("undisturbed", quiet, f"{begun} sessions in {OBSERVE:g} s")
+            story.settle("undisturbed", quiet, f"{begun} sessions in {self.observe:g} s")
             words = " ".join(f"{reason}={count}" for reason, count in sorted(after.items()))
             story.tell("CPE", "console", words, f"counted by reason; {begun} sessions came of it")
 
@@ -268,20 +281,20 @@ class Scenario:
         }
 
     async def _rebinding(self) -> None:
-        story, nat = self.story, self.lab.nat
+        story = self.story
         story.teller.chapter(
             "The NAT reboots",
             f"The next keepalive (one every {KEEPALIVE} s) shows the device that it has moved.",
         )
         with self._proving("moved"):
-            old = nat.mappings[-1][1]
+            old = self._mapped()
             since = len(self.cpe.informs)
-            nat.rebind()
+            self.lab.nat.rebind()
             story.tell("NAT", "", "reboots: every mapping is gone", kind="lost")
             await self._bound(old, KEEPALIVE)
             inform = await self._report(since)
             await self.cpe.wait_session_end(inform.session, self.patience)
-            new = nat.mappings[-1][1]
+            new = self._mapped()
             story.settle("moved", new != old, f"{shown(new)}, before {shown(old)}")
         with self._proving("woken_again"):
             await self._quiet()
@@ -301,7 +314,7 @@ class Scenario:
                 seen = len(self.cpe.sessions)
                 if self.cpe.session is not None:
                     await self.cpe.wait_session_end(timeout=self.patience)
-                await asyncio.sleep(SETTLE)
+                await asyncio.sleep(self.settle)
 
     def _look_back(self) -> None:
         """What only the whole of it can show; not claimed of a story that broke off early."""
@@ -404,7 +417,7 @@ def check_capture(story: Story, capture: Path) -> None:
 
 
 async def play(
-    target: UnixTarget,
+    place: Place,
     capture: Path,
     teller: Teller,
     *,
@@ -415,7 +428,7 @@ async def play(
 
     `prepare` is called when the servers run and the board does not yet.
     """
-    async with lab(target, capture) as stage:
+    async with lab(place, capture) as stage:
         if prepare is not None:
             prepare(stage)
         story = Story(teller)

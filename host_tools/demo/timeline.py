@@ -35,15 +35,15 @@ class Timeline:
     def _width(self) -> int:
         return max(min(self._console.width, _WIDEST), 50)
 
-    def opening(self, lab: Lab, heap: str) -> None:
+    def opening(self, lab: Lab) -> None:
         """Who takes part, and where they are."""
-        cpe = Text(f"  CPE {lab.tap.address[0]}:{lab.cpe_port} ")
+        cpe = Text(f"  CPE {shown(lab.cpe_address)} ")
         nat = f" NAT {lab.nat.outside_host} "
         line, corner = ("-", "\\") if self._plain else ("─", "└")
         first = cpe + Text(f"{line}UDP{line * 2}{nat}{line * 4} STUN {shown(lab.stun.address)}")
         gap = len(nat) + 6
         second = Text(" " * (cpe.cell_len - 1) + f"{corner}{line}TCP{line * gap} ")
-        second.append(f"ACS  {shown(lab.tap.address)}")
+        second.append(f"ACS  {shown(lab.acs_address)}")
         self._console.print(Text("A device behind a NAT is woken by its ACS", "bold"))
         self._console.print()
         for row in first, second:
@@ -52,10 +52,9 @@ class Timeline:
             self._console.print(row)
         self._console.print()
         self._paragraph(
-            f"All of it on this machine. The CPE is the firmware on MicroPython's unix port, "
-            f"with a heap of {heap}, in a flash that was empty a moment ago. The NAT gives its "
-            f"UDP port another number outside, and lets in only what comes from where it has "
-            f"sent to. Times count from power-on.",
+            f"All of it on this machine. The CPE is {lab.place.cast}, in a flash that was empty a "
+            f"moment ago. The NAT gives its UDP port another number outside, and lets in only "
+            f"what comes from where it has sent to. {lab.place.times}",
             "dim",
         )
 

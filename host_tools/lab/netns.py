@@ -5,7 +5,9 @@
 The namespaces hang on this process alone, see `namespace`. Nothing outside them is touched.
 """
 
+import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from host_tools.lab.namespace import TOOLS, Namespace, Unavailable, tool, write
@@ -70,6 +72,10 @@ class KernelNat:
             raise ValueError("such a mapping goes with address-and-port-dependent filtering only")
         self._namespaces: list[Namespace] = []
 
+    @property
+    def outside_host(self) -> str:
+        return ROUTER_OUTSIDE
+
     def __enter__(self) -> "KernelNat":
         for name in TOOLS:
             tool(name)
@@ -126,6 +132,21 @@ class KernelNat:
                 found.append(entry)
         return found
 
+    @property
+    def mappings(self) -> list[tuple[Address, Address]]:
+        """(inside source, outside address) of every UDP mapping."""
+        found = {entry.inside: entry.outside for entry in self.tracked()}
+        return list(found.items())
+
+    @property
+    def counters(self) -> Counter[str]:
+        """Datagrams from outside, since the NAT started or rebooted: those let in ("inbound") and
+        those that were for nobody ("filtered").
+        """
+        listing = self.router.run(["nft", "--json", "list", "counters"]).stdout
+        listed = [entry["counter"] for entry in json.loads(listing)["nftables"][1:]]
+        return Counter({entry["name"]: entry["packets"] for entry in listed})
+
     def _make(self, label: str) -> Namespace:
         namespace = Namespace(label)
         self._namespaces.append(namespace)
@@ -179,6 +200,8 @@ class KernelNat:
             table ip lab {{
               map holder {{ type inet_service : ipv4_addr . inet_service; {lives} }}
               set contacted {{ type ipv4_addr . inet_service; {lives} }}
+              counter inbound {{ }}
+              counter filtered {{ }}
               chain prerouting {{
                 type nat hook prerouting priority -100;
                 iifname "out0" meta l4proto udp {let_in}
@@ -186,10 +209,11 @@ class KernelNat:
               chain forward {{
                 type filter hook forward priority 0;
                 iifname "out0" ct state new ct status & dnat == 0 drop
+                iifname "out0" meta l4proto udp counter name inbound
               }}
               chain input {{
                 type filter hook input priority 0;
-                iifname "out0" meta l4proto udp drop
+                iifname "out0" meta l4proto udp counter name filtered drop
               }}
               chain postrouting {{
                 type nat hook postrouting priority 100;

@@ -135,7 +135,7 @@ class QemuTarget(PumpedTarget):
         return removed
 
     def has(self, path: str) -> bool:
-        return self.flash.exists() and path in self._present().files
+        return self.flash.exists() and path in self._content()
 
     def read_file(self, path: str) -> bytes:
         files = self._files()
@@ -175,6 +175,9 @@ class QemuTarget(PumpedTarget):
     def _files(self) -> dict[str, bytes]:
         if self.running and self.status()["qemu_pid"]:
             raise UserError(f"{self.flash}: the files of a board that is on cannot be reached")
+        return self._content()
+
+    def _content(self) -> dict[str, bytes]:
         try:
             return self._present().files
         except ValueError as error:

@@ -2,21 +2,14 @@
 do it.
 """
 
-import keyword
-import re
-
 from host_tools.image import FIRMWARE
-from host_tools.names import firmware_sources, short_names
+from host_tools.names import firmware_sources, for_board, short_names
 from tests.cpe import Cpe
 
 
 def boot_first(cpe: Cpe, script: str) -> None:
     """Let `script` run at power-up before main.py; it uses the names of the sources."""
-    short = short_names(firmware_sources(FIRMWARE))
-    text = re.sub(r"\w+", lambda word: short.get(word[0], word[0]), script)
-    # A short name may be a keyword: compiled code does not mind.
-    words = "|".join(keyword.kwlist)
-    text = re.sub(rf"([\w.]+)\.({words})\b", r'getattr(\1, "\2")', text)
+    text = for_board(script, short_names(firmware_sources(FIRMWARE)))
     usual = cpe.image.files.get("boot.py", b"")
     cpe.target.write_file("boot.py", usual + b"\n" + text.encode())
 

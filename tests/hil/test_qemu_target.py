@@ -143,6 +143,8 @@ def test_a_damaged_file_system_is_not_overwritten_unasked(board) -> None:
     target.flash.write_bytes(content)
     with pytest.raises(Failed, match="--erase makes a new device of it"):
         target.install({"main.py": b""})
+    with pytest.raises(Failed, match="--erase makes a new device of it"):
+        target.has("site.json")
     assert target.flash.read_bytes() == content
     target.install({"main.py": b""}, erase=True)
 

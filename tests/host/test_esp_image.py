@@ -8,6 +8,7 @@ from pathlib import Path
 
 import made_image
 import pytest
+from littlefs import LittleFS
 
 from host_tools import boards, esp_format, esp_image, image, littlefs_image, micropython_image
 from host_tools.errors import Failed, UserError
@@ -248,3 +249,10 @@ def test_image_only_is_one_file_that_only_its_owner_reads(tmp_path: Path) -> Non
     assert b"of-the-acs" in read.files["site.json"]
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert again.stdout == done.stdout
+
+
+def test_a_file_system_that_a_newer_micropython_has_written_to_is_read() -> None:
+    newer = LittleFS(block_size=littlefs_image.BLOCK, block_count=16, disk_version=0x00020001)
+    with newer.open("site.json", "wb") as file:
+        file.write(FILES["site.json"])
+    assert littlefs_image.read(bytes(newer.context.buffer)) == {"site.json": FILES["site.json"]}

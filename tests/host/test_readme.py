@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from host_tools import boards
-from host_tools.demo.lab import free_udp_port
+from host_tools.demo.loopback import free_udp_port
 from host_tools.image import read_site, settings_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent

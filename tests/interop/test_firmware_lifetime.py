@@ -9,6 +9,7 @@ import pytest
 
 from host_tools.lab.nat import Behaviour, UserNat
 from host_tools.lab.netns import OUTSIDE, OUTSIDE_ALTERNATE, KernelNat, Unavailable
+from host_tools.lab.stun import StunServer
 from host_tools.lab.stun_codec import AttributeType
 from tests.interop import servers
 from tests.interop.scene import MakeCpe, Scene, Tap, scene
@@ -111,6 +112,8 @@ async def test_stun_53_x9_what_each_server_makes_of_the_probe(
         honours(make_cpe, stund),
         answers_the_sender(make_cpe, coturns[0], "keep"),
         answers_the_sender(make_cpe, coturns[1], "save"),
+        is_played(make_cpe, "stuntman", "W", "ignores", "ignores RESPONSE-ADDRESS and answers"),
+        is_played(make_cpe, "freeacs", "I", "honours", "honours RESPONSE-ADDRESS"),
     )
 
 
@@ -134,3 +137,19 @@ async def answers_the_sender(make_cpe: MakeCpe, server: RunningServer, memory: s
         assert "ignores RESPONSE-ADDRESS and answers the sender: minimum period" in told
         assert "keepalive=5 s" in await line(it, "binding ")
         assert (await it.wakeable()).startswith("ready: ")
+
+
+async def is_played(
+    make_cpe: MakeCpe, personality: str, level: str, logged: str, told: str
+) -> None:
+    """A server that is not installed here, as the lab plays it."""
+    stun = StunServer(personality=personality)
+    await stun.start()
+    options = {"minimum_keepalive": 5, "maximum_keepalive": 600}
+    try:
+        async with scene(make_cpe, stun.address, lab=stun, **options) as it:
+            await it.settled()
+            await it.board.seen(rf"^{level} \d+ binding: lifetime server={logged}\b", 40)
+            assert f"the STUN server {told}" in await line(it, "lifetime ")
+    finally:
+        await stun.stop()

@@ -265,6 +265,13 @@ class BindingModel(RuleBasedStateMachine):
     def stray_datagram(self, data: bytes) -> None:
         self.deliver(data, None)
 
+    @precondition(lambda self: self.enabled and not self.binding.failures)
+    @rule(lifetime=st.one_of(st.none(), st.integers(1, 4000)))
+    def discovery_knows(self, lifetime: int | None) -> None:
+        self.binding.use(lifetime, self.now)
+        minimum, maximum = self.parameters["period"]
+        assert self.binding.period == keepalive_period(minimum, maximum, lifetime)
+
     @rule(resolves=st.booleans())
     def dns(self, resolves: bool) -> None:
         self.resolves = resolves
@@ -284,9 +291,7 @@ class BindingModel(RuleBasedStateMachine):
         self.resolves = True
         self.script = []
         here = self.mapped(True)
-        limit = self.now + (
-            max(self.minimum, keepalive_period(*self.parameters["period"]), 30) * 1100 + 12_000
-        )
+        limit = self.now + (max(self.minimum, self.binding.period, 30) * 1100 + 12_000)
         while True:
             before = len(self.late)
             self.script = [("good+" if signs else "good", 50)]

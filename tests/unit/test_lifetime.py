@@ -45,6 +45,8 @@ class Bench:
         self.early = None  # timeout of a mapping that is younger than 2 s
         self.keep = False  # a mapping that was forgotten comes back with the same port
         self.reuse = False  # B is given the port that A had
+        self.fickle = False  # every datagram gets another port
+        self.lose = False  # what B sends is lost
         self.primary = Primary(minimum, maximum)
         self.logs = []
         self.sent = []  # (time, socket, bytes)
@@ -89,7 +91,7 @@ class Bench:
         self.sent.append((self.now, which, packet))
         to = response_address(packet)
         if which == A:
-            if self.used is None or not self.alive():
+            if self.used is None or self.fickle or not self.alive():
                 self.since = self.now
                 self.port += 0 if self.keep else 1
             self.used = self.now
@@ -100,7 +102,7 @@ class Bench:
         if not self.waits or self.sent[-2][1] == A:
             self.waits.append(self.now - self.used)
         own = (PRIMARY[0], self.port if self.reuse and not self.alive() else 60000)
-        if not self.up or self.kind == "silent":
+        if not self.up or self.lose or self.kind == "silent":
             return
         if self.kind == "ignores":
             self.deliver(B, success(packet, own))
@@ -168,7 +170,7 @@ def test_stun_53_probe_is_a_request_of_b_that_names_the_address_of_a():
     bench.run(3600)
     for _, which, packet in bench.sent:
         if which == A:
-            assert codes(packet) == []
+            assert codes(packet) == [stun.CHANGE_REQUEST] and packet[-4:] == bytes(4)
         else:
             assert codes(packet) == [stun.RESPONSE_ADDRESS, stun.CHANGE_REQUEST]
             assert packet[-4:] == bytes(4)
@@ -264,10 +266,12 @@ def test_stun_53_a_nat_that_keeps_the_port_cannot_deceive():
 
 def test_stun_53_a_server_that_is_away_teaches_nothing():
     bench = Bench(300)
-    bench.run(600, until=lambda: len(bench.waits) == 3)
+    bench.run(600, until=lambda: len(bench.waits) == 2)
+    bench.run(10)  # A waits
     bench.up = False
     bench.run(7200)
-    assert bench.search.bad is None
+    assert bench.sent[-1][1] == A and len(bench.waits) == 3  # B asked, then A: both in vain
+    assert bench.search.bad is None and not bench.said("held=0")
     bench.up = True
     bench.run(6 * 3600)
     assert bench.search.lifetime >= 270
@@ -295,6 +299,48 @@ def test_stun_53_a_session_in_between_spoils_no_probe():
     assert bench.search.lifetime is None or bench.search.lifetime < 180
     bench.run(6 * 3600)
     assert 162 <= bench.search.lifetime < 180
+
+
+def test_stun_53_a_probe_that_a_session_cut_short_is_made_again():
+    bench = Bench(300)
+    bench.run(600, until=lambda: len(bench.waits) == 2)
+    bench.lose = True
+    bench.run(600, until=lambda: len(bench.waits) == 3)
+    bench.now += 9500  # one send, and then nobody called for as long as a transaction takes
+    bench.lose = False
+    bench.run(120)
+    assert not bench.said("held=0") and bench.search.good >= 40
+
+
+def test_stun_53_another_port_for_every_datagram_ends_the_attempt():
+    bench = Bench(300)
+    bench.fickle = True
+    bench.run(86400)
+    assert bench.search.lifetime is None and max(bench.waits) == 0
+    assert len(bench.sent) < 6 * 24 * 8
+
+
+def test_stun_53_a_probe_that_is_answered_with_500_is_made_again_soon():
+    bench = Bench(300, 500)
+    bench.run(3600)
+    bench.kind = "honours"
+    bench.run(2 * 3600)
+    assert bench.search.server == lt.HONOURED and bench.search.lifetime >= 270
+
+
+def test_stun_53_no_risk_while_it_is_not_clear_whether_the_nat_forgot():
+    bench = Bench(300)
+    bench.run(4 * 3600)
+    count = len(bench.waits)
+    assert bench.primary.used[-1] >= 270
+    bench.timeout = 60
+    bench.run(86400, until=lambda: len(bench.waits) > count)
+    bench.up = False  # nobody can say whether it was the NAT
+    bench.run(60)
+    assert bench.primary.used[-1] is None
+    bench.up = True
+    bench.run(4 * 3600)
+    assert 54 <= bench.search.lifetime < 60
 
 
 def test_stun_53_starts_again_when_the_public_address_changes():

@@ -40,7 +40,6 @@ _AGAIN_MS = const(43200000)  # between two looks at what is known: half a day
 _RESUME_MS = const(5000)  # after the server was away
 _TROUBLE_MS = const(600000)  # after no answer where there should have been one
 _CEILING_S = const(1800)  # where the ACS sets no maximum
-_PROBES_MAX = const(40)  # of one search, whatever the NAT makes of it
 _SENDS_MIN = const(5)  # of a probe, for its silence to mean something
 _CAUTIOUS = const(14)  # looks until a period at which a binding was lost is tried again
 
@@ -168,12 +167,12 @@ class Lifetime:
     def _ask(self, now, step):
         self._step = step
         tid = stun.transaction_id(self._random(16), True)
-        to = None
+        # FreeACS answers no request that has neither CHANGE-REQUEST nor the tag (X9).
+        packet = b"\x00\x01\x00\x08" + tid + b"\x00\x03\x00\x04\x00\x00\x00\x00"
         if step == _PROBE:
             self._waited = (now - self._since) // 1000
             self.probes += 1
-            to = self._address
-        packet = stun.binding_request(tid, "", False, False, to)
+            packet = stun.binding_request(tid, "", False, False, self._address)
         self._transaction = Transaction(tid, packet, now)
         self._deadline = now
 
@@ -225,8 +224,6 @@ class Lifetime:
 
     def _next_wait(self):
         # Seconds, None when enough is known.
-        if self.probes >= _PROBES_MAX:
-            return None
         if self._plan:
             return self._plan[0]
         low = self.good or self._minimum

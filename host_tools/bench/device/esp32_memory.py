@@ -1,0 +1,47 @@
+# In place of main.py on an ESP32: the agent as it is, which says at each step what it takes.
+# MEMORY lines: B(are prompt), I(dle) or S(ession); bytes in use after a collection, bytes of the
+# heap, the largest block that the IDF has left.
+import gc
+
+gc.threshold(16384)
+
+
+def tell(what):
+    gc.collect()
+    gc.collect()
+    used = gc.mem_alloc()
+    blocks = esp32.idf_heap_info(esp32.HEAP_DATA)
+    print("MEMORY", what, used, used + gc.mem_free(), max([block[2] for block in blocks]))
+
+
+import esp32
+
+tell("B")
+
+from cwmp.runtime import agent as room
+from cwmp.runtime.boot import main
+
+Usual = room.Agent
+reached = None
+
+
+class Watched(Usual):
+    # `progress` moves after each answer of the ACS, while all that a session needs is loaded.
+    @property
+    def progress(self):
+        return reached
+
+    @progress.setter
+    def progress(self, value):
+        global reached
+        reached = value
+        if value and self.in_session:
+            tell("S")
+
+    def _drop_slices(self):
+        Usual._drop_slices(self)
+        tell("I")
+
+
+room.Agent = Watched
+main()

@@ -1,0 +1,238 @@
+"""P5: RAM on an ESP32, in QEMU with the official image: `python -m host_tools memory`."""
+
+import asyncio
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from host_tools import boards, image
+from host_tools.bench.table import HEAD, Row
+from host_tools.errors import Failed
+from host_tools.lab import rpc
+from host_tools.lab.acs import Acs
+from host_tools.lab.provision import Provision
+from host_tools.lab.stun import StunServer
+from host_tools.names import firmware_sources, for_board, short_names
+from host_tools.targets.qemu import QemuTarget
+
+DEVICE = Path(__file__).resolve().parent / "device"
+BOARD = "qemu_esp32"
+UDP_PORT = 7547
+PATIENCE = 120.0  # s; QEMU's flash is slow, and the machine may be busy
+KB = 1024
+
+# In the order in which a device comes to need them. The first list is there when it is idle.
+IDLE = """
+cwmp.wire.hmac_sha1 cwmp.wire.udp_request cwmp.core.freshness cwmp.core.retry cwmp.core.schedule
+cwmp.core.connection_request cwmp.wire.stun cwmp.core.stun_transaction cwmp.core.nat_binding
+cwmp.core.periodic cwmp.runtime.poll cwmp.runtime.log cwmp.runtime.store cwmp.runtime.resolver
+cwmp.runtime.udp cwmp.runtime.slices cwmp.runtime.agent cwmp.runtime.console
+cwmp.runtime.supervisor cwmp.port.base cwmp.port.esp32 cwmp.port.link cwmp.port.ppp cwmp.port.nvs
+cwmp.runtime.boot
+"""
+SESSION = """
+cwmp.core.fault cwmp.core.cwmp_types cwmp.core.device2 cwmp.core.data_model
+cwmp.core.notification cwmp.core.events cwmp.runtime.management cwmp.wire.http_error
+cwmp.wire.http cwmp.wire.xml cwmp.wire.soap cwmp.core.inform cwmp.core.rpc cwmp.core.session
+cwmp.runtime.stream cwmp.runtime.http_client cwmp.runtime.session_runner cwmp.wire.http_auth
+cwmp.core.rpc_parts cwmp.core.rpc_values
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One MEMORY line: bytes in use, of the heap, and of the IDF's largest free block."""
+
+    what: str
+    used: int
+    heap: int
+    block: int
+
+
+def _target(state: Path, script: str, site: Mapping[str, object]) -> QemuTarget:
+    board = boards.load(BOARD)
+    target = QemuTarget(state, board)
+    short = short_names(firmware_sources(image.FIRMWARE))
+    files = dict(image.build(board, site).files)
+    files["main.py"] = for_board((DEVICE / script).read_text(), short).encode()
+    target.install(files)
+    return target
+
+
+async def agent_memory(state: Path) -> list[Told]:
+    """Run the agent against an ACS that provisions, rings, reads and writes."""
+    async with (
+        StunServer("127.0.0.1") as stun,
+        Acs("127.0.0.1", 0, "cpe", "secret", send_udp=stun.send) as acs,
+    ):
+        site: dict[str, dict[str, object]] = {
+            "acs": {"username": "cpe", "password": "secret"},
+            "connection_request": {"port": UDP_PORT, "limit_count": 1000},
+        }
+        board = boards.load(BOARD)
+        seen_at = QemuTarget(state, board).host_address
+        site["acs"]["url"] = acs.url.replace("127.0.0.1", seen_at)
+        acs.set_provision(
+            Provision(
+                stun_host=seen_at,
+                stun_port=stun.address[1],
+                minimum_keepalive=30,
+                maximum_keepalive=30,
+            )
+        )
+        target = _target(state, "esp32_memory.py", site)
+        try:
+            target.start()
+            cpe = await acs.wait_cpe(PATIENCE)
+            since = 0
+            for calls in (
+                (),
+                (rpc.get_values("Device."),),
+                (rpc.get_names("Device.", False), rpc.get_attributes("Device.")),
+                (rpc.set_values({"Device.ManagementServer.PeriodicInformInterval": 7200}),),
+                (),
+            ):
+                await asyncio.to_thread(target.wait_line, r"^MEMORY I ", since, PATIENCE)
+                for call in calls:
+                    cpe.queue(call)
+                since = target.log_position()
+                ring = await acs.ring(cpe)
+                await ring.session(PATIENCE)
+            await asyncio.to_thread(target.wait_line, r"^MEMORY I ", since, PATIENCE)
+            said = target.said()
+        finally:
+            target.stop()
+    lines = [line.split() for line in said.splitlines() if line.startswith("MEMORY ")]
+    return [Told(words[1], *map(int, words[2:5])) for words in lines]
+
+
+def rows(told: Sequence[Told]) -> list[Row]:
+    """Return the rows of P5."""
+    bare = told[0].used
+    idle = [one.used for one in told if one.what == "I"]
+    sessions = [one.used for one in told if one.what == "S"]
+    if not idle or not sessions:
+        raise Failed("the board said nothing of idle and session: see its log")
+    return [
+        Row(
+            "P5",
+            "idle agent with its code",
+            (max(idle) - bare) / KB,
+            "KB",
+            "over the bare prompt",
+            40,
+        ),
+        Row(
+            "P5",
+            "peak in a session",
+            (max(sessions) - max(idle)) / KB,
+            "KB",
+            "over the idle agent",
+            24,
+        ),
+        Row(
+            "P5",
+            "largest block left to the IDF",
+            min(one.block for one in told) / KB,
+            "KB",
+            f"{told[0].block / KB:.0f} KB at the bare prompt",
+            45,
+            at_least=True,
+        ),
+        Row("P5", "bare prompt", bare / KB, "KB", "in use; 12 KB of it read QEMU's slow flash"),
+    ]
+
+
+def modules(state: Path) -> list[tuple[str, int, int]]:
+    """Return (module, bytes of its .mpy, bytes it adds to the heap)."""
+    names = (IDLE + SESSION).split()
+    board = boards.load(BOARD)
+    target = QemuTarget(state, board)
+    files = dict(image.build(board, {}).files)
+    files["main.py"] = (
+        (DEVICE / "esp32_modules.py").read_text().replace("MODULES:", f"{names!r}:").encode()
+    )
+    target.install(files)
+    try:
+        target.start()
+        target.wait_line(r"^MODULES done", 0, PATIENCE)
+        said = target.said()
+    finally:
+        target.stop()
+    sizes = image.build(boards.load("esp32_generic"), None).files
+    found = []
+    for line in said.splitlines():
+        words = line.split()
+        if words[:1] == ["MODULE"]:
+            path = f"lib/{words[1].replace('.', '/')}"
+            size = sizes.get(f"{path}.mpy") or sizes[f"{path}/__init__.mpy"]
+            found.append((words[1].removeprefix("cwmp."), len(size), int(words[2])))
+    return found
+
+
+def page(figures: Sequence[Row], table: Sequence[tuple[str, int, int]], package: int) -> str:
+    """Return docs/memory.md."""
+    idle = {name.removeprefix("cwmp.") for name in IDLE.split()}
+    lines = [
+        "# Memory on an ESP32",
+        "",
+        "Made by `python -m host_tools memory --write docs/memory.md`, in QEMU with the official",
+        "ESP32_GENERIC v1.23.0 image (165 KB of heap in all): the agent as it is, against a lab",
+        "ACS that provisions it, rings, reads the whole tree, names and attributes, and writes.",
+        "After each answer, and whenever it is idle, everything is collected and counted.",
+        "What to do about it: `docs/architecture.md`, Memory.",
+        "",
+        "| " + " | ".join(HEAD) + " |",
+        "|" + "---|" * len(HEAD),
+        *("| " + " | ".join(row.cells()) + " |" for row in figures),
+        "",
+        "## Per module",
+        "",
+        "What a module adds to the heap when it comes after those above it. One line may bear the",
+        "growth of a table that all share (names, modules): the sums count.",
+        "",
+        "| module | .mpy | RAM | |",
+        "|---|---|---|---|",
+    ]
+    for name, size, ram in table:
+        lines.append(f"| `{name}` | {size:,} | {ram:,} | {'idle' if name in idle else ''} |")
+    for label, chosen in (
+        ("idle", [one for one in table if one[0] in idle]),
+        ("in a session besides", [one for one in table if one[0] not in idle]),
+    ):
+        size, ram = sum(one[1] for one in chosen), sum(one[2] for one in chosen)
+        lines.append(f"| **{label}** | **{size:,}** | **{ram:,}** | |")
+    lines += ["", f"The whole package, every optional part included: {package:,} bytes of .mpy."]
+    return "\n".join(lines) + "\n"
+
+
+def command(
+    write: Annotated[Path | None, typer.Option(help="write the page to this file")] = None,
+) -> None:
+    """Measure what the firmware takes on an ESP32 (QEMU and the official image are needed).
+
+    Example: python -m host_tools memory --write docs/memory.md
+    """
+    with tempfile.TemporaryDirectory(prefix="esp-cwmp-memory-") as folder:
+        figures = rows(asyncio.run(agent_memory(Path(folder, "agent"))))
+        table = modules(Path(folder, "modules"))
+    whole = image.build(boards.load("esp32_generic"), None).files
+    package = sum(len(content) for name, content in whole.items() if name.endswith(".mpy"))
+    text = page(figures, table, package)
+    if write is None:
+        typer.echo(text)
+    else:
+        write.write_text(text)
+        typer.echo(f"wrote {write}")
+    missed = [row.figure for row in figures if row.met is False]
+    if missed:
+        raise Failed("target missed: " + "; ".join(missed))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("memory")(command)
