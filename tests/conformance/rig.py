@@ -105,7 +105,7 @@ class Rig:
                 running = any(cpe.session for acs in self.acss for cpe in acs.cpes.values())
                 if not running and any(line.startswith("session   idle") for line in said):
                     return said
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.01 * self.board.target.pace)  # an answer is work, too
 
     async def command(self, line: str) -> list[str]:
         """Type a command on the console and return what it says before `ok`."""

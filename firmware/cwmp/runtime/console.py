@@ -33,7 +33,7 @@ class Console:
             if code in (10, 13):
                 self._agent.log.typed = ""
                 if line:
-                    sys.stdout.write("\r\n")
+                    sys.stdout.write("\n")
                     self._run(line)
                 line = ""
             elif code in (8, 127):

@@ -9,6 +9,7 @@ _ERRORS = {
     errno.ETIMEDOUT: "timeout",
     errno.EHOSTUNREACH: "unreachable",
     errno.ENOMEM: "out of memory",
+    128: "refused",  # ENOTCONN of an ESP32, whose lwIP says so of a connection that was refused
     32: "closed",  # EPIPE, which the errno module lacks
 }
 

@@ -77,8 +77,8 @@ class Log:
 
 
 def write(line):
-    """Write one line to the console, whatever the terminal does about line ends."""
-    sys.stdout.write(line + "\r\n" if sys.platform != "linux" else line + "\n")
+    """Write one line to the console; MicroPython and the pump end it with CR LF."""
+    sys.stdout.write(line + "\n")
 
 
 def _clean(text):
