@@ -55,10 +55,10 @@ test-qemu: $(READY)
 	$(BIN)/python -m host_tools junit-table out/qemu.xml --output docs/suite-on-qemu.md
 
 labgrid: $(READY) $(LABGRID)/.ready
-	$(BIN)/python examples/labgrid/boards.py $(LABGRID)/bin/python -m pytest \
-	  -c examples/labgrid/pytest.ini --lg-env examples/labgrid/environment.yaml examples/labgrid $(ARGS)
+	$(BIN)/python tests/labgrid/boards.py $(LABGRID)/bin/python -m pytest \
+	  -c tests/labgrid/pytest.ini --lg-env tests/labgrid/environment.yaml tests/labgrid $(ARGS)
 
-$(LABGRID)/.ready: examples/labgrid/requirements.txt
+$(LABGRID)/.ready: tests/labgrid/requirements.txt
 	$(PYTHON) -m venv $(LABGRID)
 	$(LABGRID)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

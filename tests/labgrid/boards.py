@@ -1,6 +1,6 @@
 """The remote machine of the example: two boards, their serial ports shared by RFC 2217, an ACS.
 
-    python examples/labgrid/boards.py COMMAND ...
+    python tests/labgrid/boards.py COMMAND ...
 
 runs COMMAND while they are there, and ends with its status. The boards are of the unix target;
 with real ones ser2net alone is what that machine needs.
