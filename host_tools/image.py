@@ -111,7 +111,6 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
     there stays.
     """
     native = native_of(board)
-    short = short_names(firmware_sources(firmware))
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
         sources = sorted((firmware / "cwmp").rglob("*.py"))
         jobs = [
@@ -122,6 +121,7 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
             compiled = list(
                 pool.map(lambda job: compile_one(job[0], job[1], job[2], native), jobs)
             )
+        short = short_names(firmware_sources(firmware))
         files = {
             f"lib/{name.with_suffix('.mpy').as_posix()}": renamed(code, short)
             for (_, name, _), code in zip(jobs, compiled, strict=True)

@@ -170,7 +170,7 @@ async def test_stun_30_integrity_only_after_a_401(make_rig: MakeRig):
     rig = await make_rig(provision=USER, stun={"credentials": KEYS})
     rig.stun.faults.add(DemandIntegrity())
     await rig.ready()
-    assert kinds(rig)[:4] == ["plain", "plain+", "change", "change+"]  # each a transaction
+    assert kinds(rig) == ["plain", "plain+", "change", "change+"]  # each a transaction
     assert all(request.verified for request in rig.stun.log if request.is_signed)
 
 
@@ -190,7 +190,7 @@ async def test_stun_31_a_401_on_binding_change_alone(make_rig: MakeRig):
     rig = await make_rig(provision=USER, stun={"credentials": KEYS})
     rig.stun.faults.add(DemandIntegrityOnChange())
     await rig.ready()
-    assert kinds(rig)[:3] == ["plain", "change", "change+"]
+    assert kinds(rig) == ["plain", "change", "change+"]
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,8 @@ async def test_stun_34_an_answer_that_does_not_verify_is_as_if_never_received(
     rig = await make_rig(provision=USER, stun={"credentials": KEYS})
     rig.stun.faults.add(DemandIntegrity(), wrong(next=1))
     await rig.ready()
-    assert kinds(rig)[:3] == ["plain", "plain+", "plain+"]
-    first, again = list(rig.stun.log)[1:3]
+    plain, first, again = list(rig.stun.log)[:3]
+    assert not plain.is_signed and first.is_signed
     assert first.data == again.data  # a retransmission, no new transaction
 
 

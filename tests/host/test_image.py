@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from host_tools import boards, image
+from host_tools import boards, image, names
 from host_tools.errors import Failed
 from host_tools.targets.unix import UnixTarget, find_interpreter
 
@@ -100,7 +101,8 @@ def test_native_code_and_bytecode_run_alike(firmware: Path, tmp_path: Path, nati
     target = UnixTarget(tmp_path / "board")
     target.install(image.build(board(native), None, firmware).files)
     code = "from cwmp.wire.scan import total; print(total(bytes((200, 100, 3)), 3))"
-    assert micropython(target.flash, code) == "303\n"
+    short = names.short_names(names.firmware_sources(firmware))
+    assert micropython(target.flash, names.for_board(code, short)) == "303\n"
 
 
 def test_bytecode_image_has_no_native_code(firmware: Path) -> None:
@@ -111,11 +113,15 @@ def test_bytecode_image_has_no_native_code(firmware: Path) -> None:
     assert plain[2] >> 2 == 0
 
 
-def test_traceback_names_the_source_line(firmware: Path, tmp_path: Path) -> None:
+def test_traceback_is_read_back_into_the_names_of_the_sources(
+    firmware: Path, tmp_path: Path
+) -> None:
     target = UnixTarget(tmp_path / "board")
     target.install(image.build(board(""), None, firmware).files)
-    said = micropython(target.flash, "from cwmp.wire.scan import fail; fail()")
-    assert 'File "cwmp/wire/scan.py", line 13, in fail' in said
+    short = names.short_names(names.firmware_sources(firmware))
+    code = names.for_board("from cwmp.wire.scan import fail; fail()", short)
+    said = names.read_back(micropython(target.flash, code), short)
+    assert re.search(r'File "scan", line \d+, in fail', said), said
 
 
 def test_syntax_error_is_one_line_with_file_and_line(firmware: Path) -> None:
