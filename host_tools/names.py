@@ -19,8 +19,10 @@ import typer
 from host_tools.errors import Failed
 
 ROM_NAMES = Path(__file__).with_name("rom_names.txt")
-# What others call by name: main.py, the mpremote user's `import cwmp`, the bench's scripts.
-PUBLIC = frozenset({"main", "cwmp"})
+# A name, or a text or comment, which is no name.
+_WORD = re.compile(r'"""[\s\S]*?"""|"[^"\n]*"|\'[^\'\n]*\'|#[^\n]*|\w+')
+_ANY = "_"  # stands for every argument that no call names
+PUBLIC = frozenset({"main", "cwmp"})  # what main.py calls by name, and `import cwmp` at the prompt
 
 
 def rom_names() -> list[str]:
@@ -126,7 +128,7 @@ def short_names(sources: Mapping[str, str]) -> dict[str, str]:
     while len(free) < len(own):
         free.append(next(reserve))
     left: list[str | None] = list(free[: len(own) * 9 // 8])  # short ones, with room to stay put
-    result = dict.fromkeys(unnamed, "_")
+    result = dict.fromkeys(unnamed, _ANY)
     for name in sorted(own):
         at = zlib.crc32(name.encode()) % len(left)
         while left[at] is None:
@@ -180,12 +182,17 @@ def renamed(mpy: bytes, names: Mapping[str, str]) -> bytes:
 
 def for_board(script: str, names: Mapping[str, str]) -> str:
     """Return a script for the board, written with the names of the sources, with theirs."""
-    return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), script)
+
+    def translated(word: re.Match[str]) -> str:
+        short = names.get(word[0], word[0])
+        return word[0] if short == _ANY else short  # in a source, two arguments need two names
+
+    return _WORD.sub(translated, script)
 
 
 def read_back(text: str, names: Mapping[str, str]) -> str:
     """Put the names of the sources into the lines of a traceback."""
-    back = {short: name for name, short in names.items() if short != "_"}
+    back = {short: name for name, short in names.items() if short != _ANY}
     lines = []
     for line in text.splitlines(keepends=True):
         head, found, name = line.rpartition(", in ")

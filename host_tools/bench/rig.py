@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from host_tools import boards, image
+from host_tools.names import firmware_sources, for_board, short_names
 from host_tools.targets.unix import find_interpreter
 
 HEAP = "256k"
@@ -92,7 +93,10 @@ class Rig:
         """Run a script of `bench/device` to its end and return what it printed; RuntimeError when
         it failed.
         """
-        process = self.popen(str(DEVICE / name), *arguments, stdout=subprocess.PIPE)
+        short = short_names(firmware_sources(image.FIRMWARE))
+        path = self.folder / name
+        path.write_text(for_board((DEVICE / name).read_text(), short))
+        process = self.popen(str(path), *arguments, stdout=subprocess.PIPE)
         out, _ = process.communicate(timeout=600)
         if process.returncode:
             raise RuntimeError(f"{name} failed: {out[-2000:]}")
