@@ -114,6 +114,7 @@ class NatBinding:
         self._username = username
         self._hmac = HmacSha1(password.encode()) if password else None
         self._minimum, self._maximum = period
+        self._least = keepalive_period(*period)
         self._send_username, self._cookie = options
         self._forget()
         self.failure, self.failures = "", 0
@@ -150,7 +151,7 @@ class NatBinding:
         """The safest and the longest period that the ACS allows, seconds, the latter -1 when
         anything goes; None when it leaves no choice (STUN-51, STUN-52).
         """
-        least = keepalive_period(self._minimum, self._maximum)
+        least = self._least
         return (least, self._maximum) if self._maximum < 0 or self._maximum > least else None
 
     @property
@@ -273,7 +274,7 @@ class NatBinding:
         if delay is None:
             # The sends of this transaction have kept the binding; an ACS can still ring. Patience
             # grows as far as the binding is known to hold without them.
-            delay = max(keepalive_period(self._minimum, self._maximum) * 1000, _RETRY_MIN)
+            delay = max(self._least * 1000, _RETRY_MIN)
             delay = max(delay, min(delay << min(self.failures, 8) - 1, self.period * 900))
             delay += delay * self._random(1)[0] // 2550
         self._log(
@@ -396,7 +397,8 @@ class NatBinding:
             self._fail(reason, now)
         elif 500 <= code < 600:
             # The minimum binds a request that announces no change even here (STUN-50).
-            delay = _SERVER_BUSY if self._change else max(_SERVER_BUSY, self._minimum * 1000)
+            least = min(self._minimum, self._least)  # a maximum below it counts (STUN-52)
+            delay = _SERVER_BUSY if self._change else max(_SERVER_BUSY, least * 1000)
             self._fail("error {}".format(code), now, delay if self.failures < 3 else None)
         else:
             self._fail("error {}".format(code), now)
