@@ -59,7 +59,7 @@ class SessionRunner:
         # True when there is one.
         agent = self._agent
         value = self._management.model.value
-        use = (agent.acs_url, value(_MS + "Username"), value(_MS + "Password"))
+        use = (value(_MS + "URL"), value(_MS + "Username"), value(_MS + "Password"))
         if not use[0]:
             return False
         if self._client is None or use != self._used:
@@ -93,7 +93,8 @@ class SessionRunner:
         if carried & reasons.PERIODIC:
             management.events.add("2 PERIODIC")
         self.session = None
-        if not self._prepare_client():
+        ready = self._client is not None and self._prepared and self._prepared.ready
+        if not ready and not self._prepare_client():
             return "the ACS URL cannot be used"
         client = self._client
         self._client = None

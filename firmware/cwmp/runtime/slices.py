@@ -9,11 +9,15 @@ import sys
 # Bytes of heap, what it may grow by included. Below it the agent and everything that a session
 # needs do not fit beside Wi-Fi and TLS: an ESP32 without PSRAM.
 _PLENTY = 200000
+_scarce = None
 
 
 def scarce():
     """Whether this board should drop what it does not need at the moment."""
-    return gc.mem_alloc() + gc.mem_free() < _PLENTY
+    global _scarce
+    if _scarce is None:  # asking walks through the heap
+        _scarce = gc.mem_alloc() + gc.mem_free() < _PLENTY
+    return _scarce
 
 
 def drop(package, name):
