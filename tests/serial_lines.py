@@ -61,7 +61,7 @@ def shared(device: str, scheme: str, folder: Path) -> Iterator[str]:
             time.sleep(0.02)
         yield url
     finally:
-        os.killpg(process.pid, signal.SIGTERM)  # socat has a child for each connection
+        os.killpg(process.pid, signal.SIGKILL)  # at once; socat has a child for each connection
         process.wait(10)
 
 
