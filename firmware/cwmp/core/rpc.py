@@ -23,9 +23,16 @@ METHODS = {
     "FactoryReset": "rpc_device",
 }
 
-# Called before the module of another method is loaded: the runtime sets it where memory is scarce.
-unload = None
+_unload = None
 _served = None  # name of the module that served last
+
+
+def unload_with(call):
+    """Let `call()` drop the module of one method before that of another is loaded; None: keep
+    them. The runtime says so where memory is scarce.
+    """
+    global _unload
+    _unload = call
 
 
 def register(method, make, handler):
@@ -52,8 +59,9 @@ def _entry(method):
     entry = METHODS.get(method)
     if isinstance(entry, str):
         # What served the method before is not in use: its answer has arrived.
-        if unload and entry != _served:
-            unload()
+        if _unload and entry != _served:
+            _unload()
         _served = entry
-        entry = __import__(entry, globals(), None, ("SERVED",), 1).SERVED[method]
+        room = __name__.partition(".")[0] + ".core."
+        entry = __import__(room + entry, None, None, ("SERVED",)).SERVED[method]
     return entry

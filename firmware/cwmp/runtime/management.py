@@ -117,6 +117,8 @@ class Management:
         kept = self.events.snapshot()
         kept["events"] = self.events.pending()  # those too that a boot would drop
         self.agent.kept = kept
+        # Some forgotten word may still lead here (`slices._empty`): it shall lead no further.
+        self.model = self.notification = self.events = self.runner = None
         return SLICE.split()
 
     def unload(self):

@@ -29,7 +29,7 @@ class SessionRunner:
         self._used = None  # what both were made of
         self._reader = None  # of the response under way
         self.session = None
-        rpc.unload = management.unload if self._agent.saving else None
+        rpc.unload_with(management.unload if self._agent.saving else None)
 
     def invalidate(self):
         """Parameters changed: what was prepared may say something else now."""

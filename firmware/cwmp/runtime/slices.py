@@ -22,12 +22,31 @@ def scarce():
 
 def drop(package, name):
     """Forget the module `name` of `package`, if it is loaded. Nothing of it may be in use."""
-    module = sys.modules.pop(package.__name__ + "." + name, None)
-    if module is None:
-        return  # a session that ended meanwhile has dropped it
-    delattr(package, name)
-    # The collector takes any word for a reference that looks like one: without its contents, a
-    # module that a forgotten word on the stack points to is no loss.
+    module = _forget(package, name)
+    if module is not None:  # a session that ended meanwhile may have dropped it
+        _empty(module)
+
+
+def _forget(package, name):
+    full = package.__name__ + "." + name
+    module = sys.modules.get(full)
+    if module is not None:
+        # A dict that a key is taken out of keeps the value until the place is used again.
+        sys.modules[full] = None
+        del sys.modules[full]
+        setattr(package, name, None)
+        delattr(package, name)
+    return module
+
+
+def _empty(module):
+    # The collector takes any word for a reference that looks like one, and there are many forgotten
+    # ones on the stack and in the frames of tasks: what they lead to may be no more than shells.
+    own = module.__name__
+    for value in module.__dict__.values():
+        if isinstance(value, type) and getattr(value, "__module__", "") == own:
+            for name in tuple(value.__dict__):
+                setattr(value, name, None)  # not deleted: see `_forget`
     module.__dict__.clear()
 
 
@@ -38,11 +57,7 @@ def borrow(name):
     root = __name__.partition(".")[0]
     room, _, last = name.partition(".")
     package = getattr(__import__(root + "." + name), room)
-    module = getattr(package, last)
-    if scarce():
-        del sys.modules[root + "." + name]
-        delattr(package, last)
-    return module
+    return _forget(package, last) if scarce() else getattr(package, last)
 
 
 def drop_all(names):

@@ -1,0 +1,74 @@
+"""The package `cwmp` as it goes onto a board: linked into few modules, with short names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from host_tools.boards import Board
+from host_tools.link import PACKAGE, Group, Linked
+from host_tools.names import for_board, short_names
+
+# What is loaded together. The head is what others import; a member that is missing is left out, so
+# that a board's own drivers can be named for all.
+_BOOT = """
+runtime.poll runtime.log runtime.slices runtime.console port.base port.nvs port.link runtime.boot
+"""
+_AGENT = """
+wire.hmac_sha1 wire.udp_request wire.stun core.freshness core.retry core.schedule
+core.connection_request core.stun_transaction core.nat_binding core.periodic
+runtime.store runtime.resolver runtime.udp runtime.agent runtime.supervisor
+"""
+_MANAGEMENT = """
+core.fault core.cwmp_types core.device2 core.data_model core.notification core.events
+wire.http_error runtime.management
+"""
+_SESSION = """
+wire.http wire.xml wire.soap core.inform core.rpc core.session
+runtime.stream runtime.http_client runtime.session_runner
+"""
+
+
+@dataclass(frozen=True)
+class Package:
+    """`sources`: path below the firmware -> text, linked. `names`: own name -> the board's."""
+
+    sources: Mapping[str, str]
+    names: Mapping[str, str]
+    _linked: Linked
+
+    def script(self, text: str) -> str:
+        """Return a script that uses the names of the sources as it has to be for the board."""
+        return for_board(self._linked.script(text), self.names)
+
+
+def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
+    heads = {
+        "runtime.boot": f"{_BOOT} port.{port} port.{driver}",
+        "runtime.agent": _AGENT,
+        "runtime.management": _MANAGEMENT,
+        "runtime.session_runner": _SESSION,
+    }
+    return [
+        Group(head, tuple(name for name in members.split() if name in known))
+        for head, members in heads.items()
+        if head in known
+    ]
+
+
+def package(board: Board, firmware: Path) -> Package:
+    """Return the package for a board, from the sources below `firmware`."""
+    paths = sorted((firmware / PACKAGE).rglob("*.py"))
+    sources = tuple((path.relative_to(firmware).as_posix(), path.read_text()) for path in paths)
+    port = "unix" if board.target == "unix" else "esp32"
+    return _package(port, board.network.driver, sources)
+
+
+@lru_cache(8)
+def _package(port: str, driver: str, sources: tuple[tuple[str, str], ...]) -> Package:
+    known = {
+        path.removeprefix(f"{PACKAGE}/").removesuffix(".py").replace("/", ".")
+        for path, _ in sources
+    }
+    linked = Linked(dict(sources), _groups(port, driver, known))
+    return Package(linked.sources, short_names(linked.sources), linked)
