@@ -147,7 +147,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         target = self._module.modules.get(node.id)
-        if target in self._linked.linked:
+        if target in self._linked.linked and self._here:
             raise Failed(f"{self._module.name}: {node.id} is no module of its own when linked")
         if self._in_class and node.id in self._in_class[-1]:
             return node

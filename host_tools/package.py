@@ -11,22 +11,23 @@ from host_tools.names import for_board, short_names
 
 # What is loaded together. The head is what others import; a member that is missing is left out, so
 # that a board's own drivers can be named for all.
-_BOOT = """
+BOOT = """
 runtime.poll runtime.log runtime.slices runtime.console port.base port.nvs port.link runtime.boot
 """
-_AGENT = """
+AGENT = """
 wire.hmac_sha1 wire.udp_request wire.stun core.freshness core.retry core.schedule
 core.connection_request core.stun_transaction core.nat_binding core.periodic
 runtime.store runtime.resolver runtime.udp runtime.agent runtime.supervisor
 """
-_MANAGEMENT = """
+MANAGEMENT = """
 core.fault core.cwmp_types core.device2 core.data_model core.notification core.events
 wire.http_error runtime.management
 """
-_SESSION = """
-wire.http wire.xml wire.soap core.inform core.rpc core.session
+SESSION = """
+wire.http wire.xml wire.soap core.inform core.rpc core.rpc_parts core.session
 runtime.stream runtime.http_client runtime.session_runner
 """
+WRITING = "core.model_record core.cwmp_parse core.model_values"
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ class Package:
 
 def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
     heads = {
-        "runtime.boot": f"{_BOOT} port.{port} port.{driver}",
-        "runtime.agent": _AGENT,
-        "runtime.management": _MANAGEMENT,
-        "runtime.session_runner": _SESSION,
+        "runtime.boot": f"{BOOT} port.{port} port.{driver}",
+        "runtime.agent": AGENT,
+        "runtime.management": MANAGEMENT,
+        "runtime.session_runner": SESSION,
+        "core.model_values": WRITING,
     }
     return [
         Group(head, tuple(name for name in members.split() if name in known))

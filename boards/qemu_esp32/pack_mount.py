@@ -29,7 +29,6 @@ class Pack:
     # "<bytes of the index>\n", the index with a line "/path offset size" for each file, the files.
     def __init__(self, path, flash):
         self.chip = flash.chip
-        self.buffer = memoryview(bytearray(2048))
         with open(path, "rb") as file:
             self.index = b"\n" + file.read(int(file.readline()))
             self.start = file.tell()
@@ -57,13 +56,13 @@ class Pack:
                 self.chip.readblocks(last, pointer)
                 last = int.from_bytes(pointer, "little")
 
-    def read(self, at, left):
-        # -> a piece of the file from `at`, at most `left` and what the buffer takes.
+    def read(self, at, left, into):
+        # -> a piece of the file from `at`, at most `left` and what `into` takes.
         n = 0
         while self.ends[n] <= at:
             n += 1
-        left = min(left, len(self.buffer), self.ends[n] - at)
-        piece = self.buffer[:left]
+        left = min(left, len(into), self.ends[n] - at)
+        piece = into[:left]
         self.chip.readblocks(self.blocks[n], piece, BLOCK - (self.ends[n] - at))
         return piece
 
@@ -92,20 +91,20 @@ class Pack:
 
 
 class Piece(io.IOBase):
-    # A file of the pack. An import reads it to the end before it does anything else, so that one
-    # buffer will do.
+    # A file of the pack, while an import reads it.
     def __init__(self, pack, at, size):
         self.pack = pack
         self.at = at
         self.left = size
         self.piece = b""
+        self.buffer = memoryview(bytearray(2048))
 
     def readinto(self, into):
         # Fills `into`: to an import, less than that is the end.
         done = 0
         while done < len(into) and self.left:
             if not len(self.piece):  # a memoryview is true, empty or not
-                self.piece = self.pack.read(self.at, self.left)
+                self.piece = self.pack.read(self.at, self.left, self.buffer)
             piece = self.piece[: len(into) - done]
             self.piece = self.piece[len(piece) :]
             into[done : done + len(piece)] = piece
@@ -129,6 +128,6 @@ def pointers(n):
 
 flash = Flash()
 os.umount("/")
-os.mount(os.VfsLfs2(flash, readsize=512, mtime=False), "/")
+os.mount(os.VfsLfs2(flash, readsize=256, mtime=False), "/")
 os.mount(Pack("lib.pack", flash), "/lib")
 del flash

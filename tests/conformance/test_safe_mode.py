@@ -109,7 +109,7 @@ async def test_resets_before_any_session_lead_to_safe_mode(make_rig: MakeRig) ->
 
 
 def test_a_micropython_that_is_too_old_is_refused(cpe: Cpe) -> None:
-    boot_first(cpe, "from cwmp.runtime import boot\nboot.OLDEST = (99, 1, 0)\n")
+    boot_first(cpe, "from cwmp.runtime import start\nstart.OLDEST = (99, 1, 0)\n")
     cpe.start()
     cpe.expect(r"^E \d+ boot: MicroPython is too old: this firmware needs 99\.1\.0 or newer")
     cpe.expect(r"^>>> ")

@@ -69,7 +69,9 @@ class ConnectionRequestGate:
         self._parts = self._offsets, b"", self._text, self._state
         self.effect = 0  # what `ring` answered last
         self.counts = [0] * len(NAMES)
-        self.detail = 0  # for MALFORMED: what `wire.udp_request.read` found, see its REASONS
+        self.detail = (
+            0  # for MALFORMED: what `wire.udp_request.read` found, see udp_request_error.py
+        )
 
     def set_credentials(self, username, password):
         """Take ConnectionRequestUsername and Password (str); either one empty authenticates

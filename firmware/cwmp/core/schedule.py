@@ -17,17 +17,6 @@ OTHER = const(64)  # the console, a new ACS URL, ...
 # A session failed after its Inform was answered: no event is left, the ACS may have work.
 RETRY = const(128)
 
-_WORDS = (
-    (RING, "connection request"),
-    (BOOT, "boot"),
-    (PERIODIC, "periodic inform"),
-    (ACTIVE_CHANGE, "value change"),
-    (SCHEDULED, "scheduled inform"),
-    (TRANSFER, "transfer complete"),
-    (OTHER, "request"),
-    (RETRY, "session that broke off"),
-)
-
 # Verdicts of `ring`. LIMITED is false: the gate then remembers nothing of the datagram (UCR-33).
 LIMITED = const(0)
 START = const(1)
@@ -200,27 +189,16 @@ class Schedule:
                 wait = opens
         return None if wait is None else min(wait, _LONGEST)
 
-    def why(self, now):
-        """Return in plain words what is going on, for the console."""
-        if self._session:
-            words = self._words(self._carried)
-            return "session running" + (" for " + words if words else "")
-        wait = self.deadline(now)
-        if wait is None:
-            return "idle"
-        reasons = self._wanted | self._held
-        words = self._words(reasons | (RING if self._owed else 0))
-        if not wait:
-            return "starting a session for " + words
-        text = "{} s until a session for {}".format((wait + 999) // 1000, words)
-        if self._retry_at is not None:
-            return text + ", retry {}".format(self._failures)
-        if not reasons:
-            return text + ", over the limit"
-        return text
-
-    def _words(self, reasons):
-        return ", ".join([word for bit, word in _WORDS if reasons & bit])
+    def asked(self):
+        """Return (reasons of the session that runs or None, reasons that wait, retries so far or
+        None while none is due), for the console.
+        """
+        wanted = self._wanted | self._held | (RING if self._owed else 0)
+        return (
+            self._carried if self._session else None,
+            wanted,
+            None if self._retry_at is None else self._failures,
+        )
 
     def _reason_wait(self, now):
         wanted = self._wanted

@@ -15,15 +15,15 @@ from ..core.connection_request import ConnectionRequestGate
 from ..core.nat_binding import NatBinding
 from ..core.periodic import Periodic
 from ..core.schedule import Schedule
-from ..wire.udp_request import REASONS
 from .resolver import Resolver
-from .slices import drop_all, scarce
+from .slices import borrow, drop_all, scarce
 from .store import Store
 from .udp import PrimaryPort
 
 _DROPS_SHOWN_MS = const(10000)  # least time between two lines about one kind of dropped datagram
 LONGEST_SLEEP = 60000  # ms
 _WATCH = const(1000)  # while a session runs: its guard is this exact
+_FEW_LINES = const(10)  # of the log, where memory is scarce
 _CONSOLE = "cwmp.runtime.commands"
 _LINGER = const(3000)  # ms that what was loaded stays, for what comes next: a binding after a boot
 
@@ -70,6 +70,8 @@ class Agent:
         memory = site["limits"]["memory"]
         # Whether it drops what it does not need at the moment.
         self.saving = scarce() if memory == "auto" else memory == "save"
+        if self.saving:
+            log.keep(_FEW_LINES)
         self._wake = asyncio.Event()
         self._stale = True  # parameters changed: their users have not been told
         self._clock_known = False
@@ -256,8 +258,9 @@ class Agent:
                 self._discover_lifetime(now)
             elif now - self.progress > self.site["limits"]["session_guard_s"] * 1000:
                 self._session.cancel()
-            if self._stale or (not self._clock_known and self.port.unix_time() is not None):
-                self._apply(now)
+            if self._session is None or not self.saving:  # what it takes to apply must fit, too
+                if self._stale or (not self._clock_known and self.port.unix_time() is not None):
+                    self._apply(now)
             self._serve_binding(now)
             if self.periodic.due(now):
                 self.periodic.ticked(now, self.port.unix_time())
@@ -470,9 +473,10 @@ class Agent:
         self._shown[verdict] = now
         count = self.gate.counts[verdict] - self._counted[verdict]
         self._counted[verdict] += count
-        detail = (
-            ' detail="{}"'.format(REASONS[self.gate.detail]) if verdict == gate.MALFORMED else ""
-        )
+        detail = ""
+        if verdict == gate.MALFORMED:
+            words = borrow("wire.udp_request_error").words(self.gate.detail)
+            detail = ' detail="{}"'.format(words)
         # Copies against loss are no news (UCR-22).
         level = "D" if verdict == gate.DUPLICATE else "W"
         self.log(

@@ -1,22 +1,18 @@
-"""From power-up to a running agent: the site's configuration, the board's port, the banner."""
+"""From power-up to a running agent, and what happens when it ends."""
 
 import asyncio
 import gc
-import json
 import sys
 import time
 
-from .. import VERSION, core
 from .log import Clock, Log
-from .slices import drop
+from .slices import borrow
 
 if sys.platform == "esp32":
     from ..port.esp32 import Esp32Port as BoardPort
 else:
     from ..port.unix import UnixPort as BoardPort
 
-SITE = "site.json"
-OLDEST = (1, 23, 0)  # MicroPython before it lacks what TLS and PPP need
 FAILED_BOOTS = 5  # in a row: then comes safe mode
 _RESTART_S = 5
 
@@ -27,20 +23,9 @@ def main():
     port.prompt_after_exit()
     clock = Clock()
     log = Log(clock)
-    agent = site = wrong = None
-    try:
-        port.read_board()
-        site = _site(port)
-    except ValueError as error:
-        wrong = error
-    _banner(log, port, site)
-    if sys.implementation.version[:3] < OLDEST:
-        text = "MicroPython is too old: this firmware needs {}.{}.{} or newer"
-        log("E", "boot", text.format(*OLDEST))
-        return
+    agent = None
+    site = borrow("runtime.start").site(port, log)
     if site is None:
-        text = 'config file={} error="{}"; mend it and flash again'
-        log("E", "boot", text.format(SITE, wrong))
         return
     failed = port.failed_boots()
     port.set_failed_boots(failed + 1)
@@ -76,18 +61,6 @@ def main():
         gc.collect()
 
 
-def _banner(log, port, site):
-    # What flash.py waits for: the device's identity is in it unless the configuration is broken.
-    text = "start version={} board={} micropython={}.{}.{}".format(
-        VERSION, port.name, *sys.implementation.version[:3]
-    )
-    if site:
-        device = site["device"]
-        names = ("oui", "product_class", "serial_number")
-        text += " id=" + "-".join([device[name] for name in names])
-    log("I", "boot", text)
-
-
 async def _run(agent):
     from .console import Console  # noqa: PLC0415
     from .supervisor import Supervisor  # noqa: PLC0415
@@ -119,22 +92,3 @@ async def _safe_mode(port, log, failed):
 
         asyncio.create_task(show(port.board["pins"], of_safe_mode, mode))
     await mode.run()
-
-
-def _site(port):
-    # The checked configuration; ValueError says why it cannot be used. The table of settings is of
-    # no use afterwards: what it takes in memory is given back.
-    from ..core import settings  # noqa: PLC0415
-
-    try:
-        with open(SITE) as file:
-            site = settings.load(json.load(file), settings.NETWORKS[port.network])
-    except OSError:
-        raise ValueError("it is missing")
-    except MemoryError:
-        raise ValueError("it does not fit into memory")
-    finally:
-        drop(core, "settings")
-    if not site["device"]["serial_number"]:
-        site["device"]["serial_number"] = port.unique_id()
-    return site

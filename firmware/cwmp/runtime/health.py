@@ -2,6 +2,7 @@
 
 from ..core import connection_request as gate
 from ..core import nat_binding
+from ..core.schedule_words import why
 
 # What the STUN server makes of RESPONSE-ADDRESS, in the order of core/lifetime.py.
 _SERVERS = (
@@ -114,7 +115,7 @@ def status(agent, now):
     yield "acs       {}".format(model.value("Device.ManagementServer.URL") or "(none)")
     able = model.value("Device.ManagementServer.URL") and agent.gate.enabled
     yield "session   {}; {} done, {} failed".format(
-        agent.schedule.why(now) if able else "none can start",
+        why(agent.schedule, now) if able else "none can start",
         agent.sessions_done,
         agent.sessions_failed,
     )

@@ -36,6 +36,12 @@ class Log:
         self.typed = ""  # what somebody is typing: a log line does not begin behind it
         self.set_level(level)
 
+    def keep(self, count):
+        """Keep the last `count` lines from now on."""
+        lines = self.lines()[-count:]
+        self._next = len(lines) % count
+        self._kept = lines + [""] * (count - len(lines))
+
     def set_level(self, level):
         self.level = level
         self._lowest = _LEVELS.index(level)
@@ -45,7 +51,7 @@ class Log:
             return
         line = "{} {} {}: {}".format(level, self._clock.now(), area, _clean(text))
         self._kept[self._next] = line
-        self._next = (self._next + 1) % _KEPT
+        self._next = (self._next + 1) % len(self._kept)
         if self._held is None:
             self._write(line)
         else:

@@ -18,26 +18,6 @@ from .slices import borrow, drop_all
 _MS = "Device.ManagementServer."
 _BINDING = (_MS + "UDPConnectionRequestAddress", _MS + "NATDetected")
 
-# What one method of the ACS needs, or a boot, and the next one does not.
-_PARTS = """
-core.rpc_values core.rpc_names core.rpc_attributes core.rpc_device core.rpc_parts
-core.model_values core.model_attributes core.model_record core.model_restore
-core.cwmp_parse core.date_time runtime.provisioning
-"""
-# All that is loaded with this module, by a session, or by the console: what nobody needs between
-# two sessions.
-SLICE = (
-    _PARTS
-    + """
-runtime.commands runtime.health runtime.session_runner runtime.stream runtime.management
-runtime.http_client runtime.http_body runtime.http_login runtime.http_reason runtime.http_redirect
-core.rpc core.session core.inform core.prepared_inform core.request
-core.data_model core.device2 core.events core.notification core.cwmp_types core.fault
-wire.http wire.http_auth wire.http_challenge wire.http_chunks wire.http_error wire.cookies wire.url
-wire.soap wire.soap_fault wire.xml wire.xml_error wire.xml_odd
-"""
-)
-
 
 class Management:
     """Data model, events and sessions of `agent`. `runner` exists once a session was wanted."""
@@ -119,11 +99,12 @@ class Management:
         self.agent.kept = kept
         # Some forgotten word may still lead here (`slices._empty`): it shall lead no further.
         self.model = self.notification = self.events = self.runner = None
-        return SLICE.split()
+        names = borrow("runtime.slice_names")
+        return (names.PARTS + names.SLICE).split()
 
     def unload(self):
         """Drop what only one method of the ACS needs, or the boot. Nothing of it may be in use."""
-        drop_all(_PARTS.split())
+        drop_all(borrow("runtime.slice_names").PARTS.split())
 
     # Parameters and those who use them
 

@@ -40,8 +40,8 @@ def _forget(package, name):
 
 
 def _empty(module):
-    # The collector takes any word for a reference that looks like one, and there are many forgotten
-    # ones on the stack and in the frames of tasks: what they lead to may be no more than shells.
+    # The collector takes any word for a reference that looks like one, and many forgotten ones lie
+    # on the stack and in the frames of tasks: what they lead to may be no more than shells.
     own = module.__name__
     for value in module.__dict__.values():
         if isinstance(value, type) and getattr(value, "__module__", "") == own:

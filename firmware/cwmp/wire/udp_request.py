@@ -30,20 +30,6 @@ BAD_HEADERS = const(8)
 WRONG_USERNAME = const(9)
 OLD_TS = const(10)
 
-REASONS = (
-    "",
-    "not a GET request",
-    "bad URI",
-    "a field is missing, repeated, empty or too long",
-    "ts or id is not 1 to 20 digits",
-    "sig is not 40 hex digits",
-    "sig has 64 digits (HMAC-SHA256): this CPE speaks HMAC-SHA1",
-    "not HTTP/1.1",
-    "bad headers or a body",
-    "un is another one",
-    "ts is older than the last one accepted",
-)
-
 # The offsets are an array of unsigned 16-bit: start and end of each value as found, what decoding
 # un and cn would mean, and what `read` is told: the longest datagram, 1 for the lenient profile
 # (UCR-07), the length of the username.

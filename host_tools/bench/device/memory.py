@@ -7,7 +7,7 @@ import gc
 gc.threshold(16384)
 gc.collect()
 bare = gc.mem_alloc()
-import cwmp.runtime.boot as boot  # noqa: E402
+from cwmp.runtime import boot, start  # noqa: E402
 from cwmp.runtime.agent import Agent  # noqa: E402
 from cwmp.runtime.log import Clock, Log  # noqa: E402
 
@@ -15,7 +15,7 @@ gc.collect()
 code = gc.mem_alloc()
 clock = Clock()
 port = boot.BoardPort()
-agent = Agent(port, boot._site(port), clock, Log(clock, "E"))
+agent = Agent(port, start.site(port, Log(clock, "E")), clock, Log(clock, "E"))
 agent.open()
 agent.management().prepare()
 gc.collect()
