@@ -4,6 +4,7 @@ from cwmp_device import FAULT_8005, bytes_of, text_of
 from cwmp_device import envelope as acs
 from support import raises
 
+from cwmp.wire import soap
 from cwmp.wire.soap import (
     CWMP_1_2,
     EMPTY,
@@ -268,6 +269,19 @@ def test_cwmp_09_a_short_message_is_rendered_once_and_a_long_one_is_streamed():
     pieces = [len(piece) for piece in Message(400, body, 5000).chunks()]
     assert max(pieces) == 4 and sum(pieces) == 20000
     assert EMPTY.length == 0 and bytes_of(EMPTY) == b""
+
+
+def test_cwmp_09_without_memory_to_hold_it_a_short_message_is_streamed_too():
+    def exhausted(size):
+        raise MemoryError
+
+    soap.bytes = exhausted  # what the buffer grows by
+    try:
+        message = Message(400, tuple, (b"ab", b"cd"))
+    finally:
+        del soap.bytes
+    assert message.length is None and message.buffer is None
+    assert bytes_of(message) == b"abcd"
 
 
 def test_cwmp_09_an_unfinished_or_broken_envelope_is_refused():

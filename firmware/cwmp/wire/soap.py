@@ -208,11 +208,14 @@ class Message:
         size = 0
         for piece in pieces(*arguments):
             end = size + len(piece)
+            try:
+                while limit >= end > len(buffer):
+                    buffer.extend(bytes(_GROWTH))
+            except MemoryError:  # then it goes out in pieces
+                limit = 0
             if end > limit:
                 self.buffer = None
                 return
-            while end > len(buffer):
-                buffer.extend(bytes(_GROWTH))
             buffer[size:end] = piece
             size = end
         self.length = size
