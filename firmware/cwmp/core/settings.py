@@ -45,7 +45,16 @@ SETTINGS = (
     ),
     ("connection_request", "username", "str", "", 256, False, "empty: every request is refused"),
     ("connection_request", "password", "str", "", 256, True, "empty: every request is refused"),
-    ("connection_request", "port", "int", 7547, (1, 65535), False, "primary UDP port"),
+    ("connection_request", "port", "int", 7547, (1, 65535), False, "UDP and TCP port"),
+    (
+        "connection_request",
+        "http_enable",
+        "bool",
+        True,
+        None,
+        False,
+        "HTTPConnectionRequestEnable",
+    ),
     ("connection_request", "lenient", "bool", True, None, False, "take what real ACSs send"),
     (
         "connection_request",

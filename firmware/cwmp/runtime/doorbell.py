@@ -1,0 +1,131 @@
+"""The listening socket for TCP Connection Requests (TCR-03). Loaded where they are wanted; what
+reads and judges them is a slice, `runtime/tcp_visit.py`, loaded when somebody connects.
+"""
+
+import asyncio
+import socket
+import time
+
+from micropython import const
+
+from .poll import forget, readable
+from .slices import drop_all
+
+_VISITS_MAX = const(2)  # TCR-16
+_AGAIN = const(5000)  # ms until a port that is in use is tried again
+_SLICE = ("runtime.tcp_visit", "core.tcp_request", "wire.http_request")
+
+
+class Doorbell:
+    """Hands connections to the visits of `runtime/tcp_visit.py`. `error`: why it does not listen.
+
+    `counts`: {what became of a request: [how often, of these logged, when]}; `state`: see
+    `core/tcp_request.py`; `used`: microseconds that visits took since the last pause.
+    """
+
+    def __init__(self, agent):
+        self.agent = agent
+        self.counts = {}
+        self.state = None
+        self.visits = []
+        self.used = 0
+        self.error = ""
+        self._socket = self._task = None
+
+    def open(self, wanted):
+        """Listen, or stop doing so, and part with whoever is there (TCR-25)."""
+        if wanted and self._task is None:
+            self._task = asyncio.create_task(self._run())
+        elif not wanted and self._task:
+            self._task.cancel()
+            self._task = None
+            self._close(self._socket)
+            self._socket = None
+            while self.visits:
+                self.end(self.visits[0])
+
+    def end(self, visit):
+        """Close the connection of a visit, if it is still there."""
+        if visit in self.visits:
+            self.visits.remove(visit)
+            self._close(visit.sock)
+            if visit.task is not asyncio.current_task():
+                visit.task.cancel()
+
+    def _close(self, sock):
+        if sock:
+            forget(sock)
+            sock.close()
+
+    async def _run(self):
+        agent = self.agent
+        while True:
+            try:
+                if self._socket is None:
+                    self._listen(agent.site["connection_request"]["port"])
+                await self._accept()
+            except OSError as error:  # the port is taken, or the network stack is out of sockets
+                text = "TCP port cannot be opened ({})".format(error)
+                if text != self.error:
+                    agent.log("W", "net", text)
+                self.error = text
+            except Exception as error:  # noqa: BLE001 - a stranger must not make it deaf
+                agent.internal("cr", error)
+            await asyncio.sleep_ms(_AGAIN)
+
+    def _listen(self, port):
+        # One socket for both where the board has IPv6; where it has none, or only a part of it,
+        # IPv4.
+        for family, host in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
+            sock = None
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+                sock.bind(address[0][-1])
+                sock.listen(_VISITS_MAX)
+                break
+            except OSError:
+                if sock:
+                    sock.close()
+                if family == socket.AF_INET:
+                    raise
+        sock.setblocking(False)
+        self._socket = sock
+        self.error = ""
+        self.agent.log("I", "net", "listening tcp={}".format(port))
+
+    async def _accept(self):
+        share = self.agent.site["connection_request"]["cpu_share_percent"]
+        while True:
+            await readable(self._socket)
+            start = time.ticks_us()
+            sock = self._socket.accept()[0]
+            sock.setblocking(False)
+            if len(self.visits) == _VISITS_MAX:
+                self.end(min(self.visits, key=_importance))
+            from .tcp_visit import Visit  # noqa: PLC0415 - a slice
+
+            visit = Visit(self, sock)
+            self.visits.append(visit)
+            visit.task = asyncio.create_task(self._serve(visit))
+            # What strangers ask for may take its share of the time, and no more (UCR-33).
+            used = self.used + time.ticks_diff(time.ticks_us(), start)
+            self.used = 0
+            await asyncio.sleep_ms(used * (100 - share) // share // 1000)
+
+    async def _serve(self, visit):
+        try:
+            await visit.run()
+        except OSError:
+            pass  # it hung up
+        except Exception as error:  # noqa: BLE001 - one request is lost, not the agent
+            self.agent.internal("cr", error)
+        finally:
+            self.end(visit)
+            if self.agent.saving and not self.visits:
+                drop_all(_SLICE)
+
+
+def _importance(visit):
+    return visit.importance, visit.since

@@ -1,0 +1,174 @@
+"""One connection to the doorbell: its requests are read, judged and answered (TCR-01 to TCR-22).
+A slice, loaded when somebody connects.
+"""
+
+import asyncio
+import errno
+import time
+
+from micropython import const
+
+from ..core.tcp_request import STALE, challenge, check, new_state
+from ..wire.http_request import AUTHORIZATION, BODY, END, KEEP_ALIVE, METHOD, TARGET, read_head
+from .poll import readable
+
+_READ_MS = const(5000)  # for a whole request (TCR-16)
+_DRAIN_MS = const(1000)
+_LONGEST = const(2048)  # of a head (TCR-02), and of a body that is skipped (TCR-04)
+_PIECE = const(512)
+_REQUESTS = const(8)  # per connection
+_SHOWN_MS = const(10000)  # least time between two lines about one kind of refusal
+_STATUSES = """200 OK
+400 Bad Request
+401 Unauthorized
+404 Not Found
+405 Method Not Allowed
+431 Request Header Fields Too Large
+503 Service Unavailable
+"""
+
+# Who gives way first when a third one comes: who is done, then who has asked nothing yet, last
+# who was challenged and has still to answer. The one that came first goes first.
+_DONE = const(0)
+_SILENT = const(1)
+_CHALLENGED = const(2)
+
+
+class Visit:
+    """`run` ends when the connection is to be closed; `task` runs it."""
+
+    def __init__(self, bell, sock):
+        self.bell = bell
+        self.sock = sock
+        self.task = None
+        self.since = bell.agent.now()
+        self.importance = _SILENT
+        self._data = bytearray()
+        self._until = 0
+        if bell.state is None:
+            bell.state = new_state(bell.agent.port.random_bytes(16))
+
+    async def run(self):
+        """Answer requests until there are no more. OSError: the peer is gone."""
+        bell = self.bell
+        agent = bell.agent
+        for left in range(_REQUESTS - 1, -1, -1):
+            self._until = agent.now() + _READ_MS
+            head = None
+            status = 0
+            while not head and not status:
+                start = time.ticks_us()
+                try:
+                    head = read_head(self._data)
+                    if head and head[END] > _LONGEST:
+                        head = None
+                except ValueError:
+                    status = 400
+                    self._note("malformed")
+                bell.used += time.ticks_diff(time.ticks_us(), start)
+                if not head and not status:
+                    if len(self._data) >= _LONGEST:
+                        status = 431
+                        self._note("too-long")
+                    elif not await self._more():
+                        return
+            start = time.ticks_us()
+            more = ""
+            if head:
+                status, more = self._judge(head)
+                if self not in bell.visits:
+                    return  # what was set in the session before has closed the port
+            # A 503 carries no Retry-After (TCR-16).
+            keep = left and head and head[KEEP_ALIVE] and 0 <= head[BODY] <= _LONGEST
+            if status == 200 and agent.saving:
+                keep = False  # the session needs the memory
+            self.importance = _CHALLENGED if status == 401 and keep else _DONE
+            at = _STATUSES.find(str(status))
+            self.sock.write(
+                "HTTP/1.1 {}\r\nContent-Length: 0\r\n{}{}\r\n".format(
+                    _STATUSES[at : _STATUSES.find("\n", at)],
+                    more,
+                    "" if keep else "Connection: close\r\n",
+                ).encode()
+            )
+            if status == 200:
+                agent.rung(" via=tcp")  # only now: the answer goes first (TCR-13)
+            bell.used += time.ticks_diff(time.ticks_us(), start)
+            if not keep:
+                break
+            self._data = self._data[head[END] :]
+            while len(self._data) < head[BODY]:
+                if not await self._more():
+                    return
+            self._data = self._data[head[BODY] :]
+        if head and not head[BODY]:
+            return
+        # A peer that is still sending would have the answer destroyed by a reset.
+        self._until = agent.now() + _DRAIN_MS
+        for _ in range(2 * _LONGEST // _PIECE):
+            self._data = bytearray()
+            if not await self._more():
+                break
+
+    async def _more(self):
+        # Wait for bytes; False when there will be none, or not in time.
+        while True:
+            try:
+                data = self.sock.recv(_PIECE)
+                self._data += data
+                return len(data) > 0
+            except OSError as error:
+                if error.errno != errno.EAGAIN:
+                    raise
+            left = self._until - self.bell.agent.now()
+            try:
+                await asyncio.wait_for_ms(readable(self.sock), max(left, 0))
+            except asyncio.TimeoutError:
+                if self._data:
+                    self._note("timeout")
+                return False
+
+    def _judge(self, head):
+        # -> status, header lines.
+        if head[METHOD] != b"GET":
+            self._note("method")
+            return 405, "Allow: GET\r\n"
+        bell = self.bell
+        agent = bell.agent
+        now = agent.now()
+        agent.settle(now)
+        target = head[TARGET]
+        path = target
+        if not target.startswith(b"/"):
+            path = target[target.find(b"/", target.find(b"//") + 2) :]
+        if path != b"/" + agent.path.encode():
+            self._note("not-found")
+            return 404, ""
+        wrong = "challenged"
+        if head[AUTHORIZATION] is not None:
+            name, word, _ = agent.credentials
+            wrong = check(bell.state, now, name, word, target, head[AUTHORIZATION])
+        if wrong:
+            self._note(wrong)
+            text = challenge(bell.state, now, agent.port.random_bytes(8), wrong == STALE)
+            return 401, "WWW-Authenticate: " + text + "\r\n"
+        if not agent.schedule.allowed(now):
+            agent.schedule.limited += 1
+            self._note("limited")
+            return 503, ""
+        agent.gate.effect = agent.schedule.ring(now)
+        self._note("accepted")
+        return 200, ""
+
+    def _note(self, what):
+        # A stranger cannot fill the log (B13).
+        bell = self.bell
+        count = bell.counts.setdefault(what, [0, 0, None])
+        count[0] += 1
+        now = bell.agent.now()
+        if what != "accepted" and (count[2] is None or now - count[2] >= _SHOWN_MS):
+            count[2] = now
+            level = "D" if what in ("challenged", STALE) else "W"
+            text = "refused via=tcp reason={} count={}".format(what, count[0] - count[1])
+            count[1] = count[0]
+            bell.agent.log(level, "cr", text)
