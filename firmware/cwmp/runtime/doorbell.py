@@ -12,7 +12,8 @@ from .poll import forget, readable
 from .slices import drop_all
 
 _VISITS_MAX = const(2)  # TCR-16
-_AGAIN = const(5000)  # ms until a port that is in use is tried again
+_BACKLOG = const(5)  # who comes with four others must not wait for a second SYN
+_AGAIN = const(2000)  # ms until a port that is in use is tried again
 _SLICE = ("runtime.tcp_visit", "core.tcp_request", "wire.http_request")
 
 
@@ -32,6 +33,10 @@ class Doorbell:
         self.error = ""
         self._socket = self._task = None
 
+    @property
+    def listening(self):
+        return self._socket is not None
+
     def open(self, wanted):
         """Listen, or stop doing so, and part with whoever is there (TCR-25)."""
         if wanted and self._task is None:
@@ -41,6 +46,7 @@ class Doorbell:
             self._task = None
             self._close(self._socket)
             self._socket = None
+            self.error = ""
             while self.visits:
                 self.end(self.visits[0])
 
@@ -59,13 +65,14 @@ class Doorbell:
 
     async def _run(self):
         agent = self.agent
+        port = agent.site["connection_request"]["port"]
         while True:
             try:
                 if self._socket is None:
-                    self._listen(agent.site["connection_request"]["port"])
+                    self._listen(port)
                 await self._accept()
             except OSError as error:  # the port is taken, or the network stack is out of sockets
-                text = "TCP port cannot be opened ({})".format(error)
+                text = "TCP port {} cannot be opened ({})".format(port, error)
                 if text != self.error:
                     agent.log("W", "net", text)
                 self.error = text
@@ -83,7 +90,7 @@ class Doorbell:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
                 sock.bind(address[0][-1])
-                sock.listen(_VISITS_MAX)
+                sock.listen(_BACKLOG)
                 break
             except OSError:
                 if sock:

@@ -13,7 +13,7 @@ from ..wire.http_request import AUTHORIZATION, BODY, END, KEEP_ALIVE, METHOD, TA
 from .poll import readable
 
 _READ_MS = const(5000)  # for a whole request (TCR-16)
-_DRAIN_MS = const(1000)
+_DRAIN_MS = const(200)  # of silence
 _LONGEST = const(2048)  # of a head (TCR-02), and of a body that is skipped (TCR-04)
 _PIECE = const(512)
 _REQUESTS = const(8)  # per connection
@@ -104,8 +104,8 @@ class Visit:
         if head and not head[BODY]:
             return
         # A peer that is still sending would have the answer destroyed by a reset.
-        self._until = agent.now() + _DRAIN_MS
         for _ in range(2 * _LONGEST // _PIECE):
+            self._until = agent.now() + _DRAIN_MS
             self._data = bytearray()
             if not await self._more():
                 break
