@@ -119,31 +119,39 @@ def parameters(value):
         raise ValueError("not digest")
     found = {}
     at = 7
-    while True:
-        while value[at : at + 1] in (b" ", b"\t", b","):
+    while at < len(value):
+        if value[at] in b" \t,":
             at += 1
-        if at == len(value):
-            return found
+            continue
+        # No byte by byte reading: garbage would be collected between the ring and its Inform.
         end = value.find(b"=", at)
         name = value[at : max(end, at)].strip().lower()
-        text = bytearray()
         at = end + 1
-        while value[at : at + 1] in (b" ", b"\t"):
+        while at < len(value) and value[at] in b" \t":
             at += 1
         if value[at : at + 1] == b'"':
-            at += 1
-            while value[at : at + 1] != b'"':
-                if value[at : at + 1] == b"\\":
-                    at += 1
-                if at >= len(value):
-                    raise ValueError("no end")
-                text.append(value[at])
-                at += 1
-            at += 1
+            text, at = _quoted(value, at + 1)
         else:
-            while value[at : at + 1] not in (b"", b" ", b"\t", b","):
-                text.append(value[at])
-                at += 1
+            end = value.find(b",", at)
+            text = value[at : end if end >= 0 else len(value)].strip()
+            at += len(text)
         if not name or name in found or b" " in name or b'"' in name or b"," in name:
             raise ValueError("bad parameter")
-        found[name] = bytes(text)
+        found[name] = text
+    return found
+
+
+def _quoted(value, at):
+    # -> text up to the quote that ends it, where it goes on.
+    end = value.find(b'"', at)
+    if end >= 0 and value.find(b"\\", at, end) < 0:
+        return value[at:end], end + 1
+    text = bytearray()
+    while at < len(value) and value[at] != 34:
+        if value[at] == 92:
+            at += 1
+        text.extend(value[at : at + 1])
+        at += 1
+    if at >= len(value):
+        raise ValueError("no end")
+    return bytes(text), at + 1

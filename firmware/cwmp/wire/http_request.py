@@ -17,35 +17,33 @@ def read_head(data):
     """
     if data and not (65 <= data[0] <= 90 or data[0] in b"\r\n"):
         raise ValueError("not http")
-    if data.find(b"\n\n") < 0 and data.find(b"\n\r\n") < 0:
+    start = 0
+    while start < len(data) and data[start] in b"\r\n":
+        start += 1
+    end = data.find(b"\n\r\n", start)
+    bare = data.find(b"\n\n", start)
+    if end < 0 or 0 <= bare < end:
+        end = bare
+    if end < 0:
         return None
     first = None
     found = {}
-    at = 0
-    while True:
-        end = data.find(b"\n", at)
-        if end < 0:
-            return None  # what looked like the end were blank lines before the request
-        line = bytes(data[at:end])
-        at = end + 1
+    for line in bytes(data[start:end]).split(b"\n"):
         if line.endswith(b"\r"):
             line = line[:-1]
-        if min(line.replace(b"\t", b" ") or b" ") < 32:
+        if min(line) < 32 and min(line.replace(b"\t", b" ")) < 32:
             raise ValueError("control character")
-        if not line:
-            if first:
-                break
-        elif first is None:
+        if first is None:
             first = _first(line)
-        else:
-            name, colon, value = line.partition(b":")
-            name = name.lower()
-            if not colon or not name or b" " in name or b"\t" in name:
-                raise ValueError("bad header")
-            value = value.strip(b" \t")
-            if name in (b"authorization", b"content-length") and found.get(name, value) != value:
-                raise ValueError("repeated header")
-            found[name] = value
+            continue
+        name, colon, value = line.partition(b":")
+        name = name.lower()
+        if not colon or not name or b" " in name or b"\t" in name:
+            raise ValueError("bad header")
+        value = value.strip(b" \t")
+        if name in (b"authorization", b"content-length") and found.get(name, value) != value:
+            raise ValueError("repeated header")
+        found[name] = value
     size = found.get(b"content-length", b"0")
     if not size.isdigit() or len(size) > 10:
         raise ValueError("bad content-length")
@@ -57,7 +55,7 @@ def read_head(data):
         found.get(b"authorization"),
         -1 if b"transfer-encoding" in found else int(size),
         not close,
-        at,
+        end + (2 if end == bare else 3),
     )
 
 
