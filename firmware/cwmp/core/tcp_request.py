@@ -1,6 +1,6 @@
 """The digest that a TCP Connection Request must carry (TCR-10 to TCR-12, TCR-15, B14).
 
-A nonce is random, says when it was made, and carries an HMAC by a key that the board drew when it
+A nonce is random, says when it was made, and carries a hash with a key that the board drew when it
 started: a stranger who asks for many makes nobody else's void, and takes no memory. What is kept
 are the few that were used, with their last count.
 
@@ -9,11 +9,11 @@ made at `time` (ms) or before are void; `used` is a list of [nonce, made, last n
 """
 
 from binascii import hexlify, unhexlify
-from hashlib import md5
+from hashlib import md5, sha1
 
 from micropython import const
 
-from ..wire.hmac_sha1 import HmacSha1, equal
+from ..wire.hmac_sha1 import equal
 
 _LIFETIME = const(300000)  # ms (TCR-11)
 _USED_MAX = const(4)
@@ -106,7 +106,9 @@ def _fresh(state, now, nonce, count):
 
 
 def _mac(state, text):
-    return HmacSha1(state[0]).digest(text)[: _SIZE - _MADE]
+    # Key and text have fixed lengths and the end of the hash is cut off: no HMAC is needed, whose
+    # two blocks would have to be made each time.
+    return sha1(state[0] + text).digest()[: _SIZE - _MADE]
 
 
 def _hash(*parts):
