@@ -93,7 +93,7 @@ def signed(data: bytes) -> dict[bytes, bytes | None] | None:
 
 def _client(state: list, now: int, number: int) -> Client:
     client = Client("cpe", "Secret-1")
-    text = challenge(state, now, number.to_bytes(8, "big"), False)
+    text = challenge(state, now, number.to_bytes(8, "big"), False).decode()
     client.take(parse_pairs(text.partition(" ")[2]))
     return client
 

@@ -22,7 +22,7 @@ class Bell:
     def challenge(self, now, stale=False):
         self.number += 1
         random = self.number.to_bytes(8, "big")
-        return challenge(self.state, now, random, stale)
+        return challenge(self.state, now, random, stale).decode()
 
     def client(self, now, username=None, password=None):
         auth = DigestAuth(username or self.username, password or self.password)

@@ -30,12 +30,11 @@ def new_state(key):
 
 
 def challenge(state, now, random, stale):
-    """Return the value of WWW-Authenticate with a nonce made of 8 `random` bytes."""
+    """Return the value (bytes) of WWW-Authenticate with a nonce made of 8 `random` bytes."""
     nonce = random + now.to_bytes(_MADE - _RANDOM, "big")
-    nonce = hexlify(nonce + _mac(state, nonce)).decode()
-    return 'Digest realm="{}", nonce="{}", qop="auth", algorithm=MD5, opaque="{}"{}'.format(
-        _REALM.decode(), nonce, nonce[:16], ", stale=true" if stale else ""
-    )
+    nonce = hexlify(nonce + _mac(state, nonce))
+    parts = b'Digest realm="', _REALM, b'", nonce="', nonce, b'", qop="auth", algorithm=MD5'
+    return b"".join(parts + (b', opaque="', nonce[:16], b'", stale=true' if stale else b'"'))
 
 
 def check(state, now, username, password, target, authorization):

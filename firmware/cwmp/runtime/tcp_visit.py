@@ -3,7 +3,6 @@ A slice, loaded when somebody connects.
 """
 
 import asyncio
-import errno
 import time
 
 from micropython import const
@@ -18,7 +17,7 @@ _LONGEST = const(2048)  # of a head (TCR-02), and of a body that is skipped (TCR
 _PIECE = const(512)
 _REQUESTS = const(8)  # per connection
 _SHOWN_MS = const(10000)  # least time between two lines about one kind of refusal
-_STATUSES = """200 OK
+_STATUSES = b"""200 OK
 400 Bad Request
 401 Unauthorized
 404 Not Found
@@ -73,7 +72,7 @@ class Visit:
                     elif not await self._more():
                         return
             start = time.ticks_us()
-            more = ""
+            more = b""
             if head:
                 status, more = self._judge(head)
                 if self not in bell.visits:
@@ -83,14 +82,15 @@ class Visit:
             if status == 200 and agent.saving:
                 keep = False  # the session needs the memory
             self.importance = _CHALLENGED if status == 401 and keep else _DONE
-            at = _STATUSES.find(str(status))
-            self.sock.write(
-                "HTTP/1.1 {}\r\nContent-Length: 0\r\n{}{}\r\n".format(
-                    _STATUSES[at : _STATUSES.find("\n", at)],
-                    more,
-                    "" if keep else "Connection: close\r\n",
-                ).encode()
+            at = _STATUSES.find(b"%d" % status)
+            parts = (
+                b"HTTP/1.1 ",
+                _STATUSES[at : _STATUSES.find(b"\n", at)],
+                b"\r\nContent-Length: 0\r\n",
+                more,
+                b"\r\n" if keep else b"Connection: close\r\n\r\n",
             )
+            self.sock.write(b"".join(parts))
             if status == 200:
                 agent.rung(" via=tcp")  # only now: the answer goes first (TCR-13)
             bell.used += time.ticks_diff(time.ticks_us(), start)
@@ -112,27 +112,22 @@ class Visit:
 
     async def _more(self):
         # Wait for bytes; False when there will be none, or not in time.
-        while True:
-            try:
-                data = self.sock.recv(_PIECE)
-                self._data += data
-                return len(data) > 0
-            except OSError as error:
-                if error.errno != errno.EAGAIN:
-                    raise
-            left = self._until - self.bell.agent.now()
-            try:
-                await asyncio.wait_for_ms(readable(self.sock), max(left, 0))
-            except asyncio.TimeoutError:
-                if self._data:
-                    self._note("timeout")
-                return False
+        left = self._until - self.bell.agent.now()
+        try:
+            await asyncio.wait_for_ms(readable(self.sock), max(left, 0))
+        except asyncio.TimeoutError:
+            if self._data:
+                self._note("timeout")
+            return False
+        data = self.sock.recv(_PIECE)
+        self._data += data
+        return len(data) > 0
 
     def _judge(self, head):
         # -> status, header lines.
         if head[METHOD] != b"GET":
             self._note("method")
-            return 405, "Allow: GET\r\n"
+            return 405, b"Allow: GET\r\n"
         bell = self.bell
         agent = bell.agent
         now = agent.now()
@@ -143,7 +138,7 @@ class Visit:
             path = target[target.find(b"/", target.find(b"//") + 2) :]
         if path != b"/" + agent.path.encode():
             self._note("not-found")
-            return 404, ""
+            return 404, b""
         wrong = "challenged"
         if head[AUTHORIZATION] is not None:
             name, word, _ = agent.credentials
@@ -151,14 +146,14 @@ class Visit:
         if wrong:
             self._note(wrong)
             text = challenge(bell.state, now, agent.port.random_bytes(8), wrong == STALE)
-            return 401, "WWW-Authenticate: " + text + "\r\n"
+            return 401, b"WWW-Authenticate: %s\r\n" % text
         if not agent.schedule.allowed(now):
             agent.schedule.limited += 1
             self._note("limited")
-            return 503, ""
+            return 503, b""
         agent.gate.effect = agent.schedule.ring(now)
         self._note("accepted")
-        return 200, ""
+        return 200, b""
 
     def _note(self, what):
         # A stranger cannot fill the log (B13).

@@ -28,7 +28,7 @@ def read_head(data):
         return None
     first = None
     found = {}
-    for line in bytes(data[start:end]).split(b"\n"):
+    for line in bytes(memoryview(data)[start:end]).split(b"\n"):
         if line.endswith(b"\r"):
             line = line[:-1]
         if min(line) < 32 and min(line.replace(b"\t", b" ")) < 32:
