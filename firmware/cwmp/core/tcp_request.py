@@ -124,13 +124,12 @@ def parameters(value):
         if value[at] in b" \t,":
             at += 1
             continue
-        # No byte by byte reading: garbage would be collected between the ring and its Inform.
         end = value.find(b"=", at)
         name = value[at : max(end, at)].strip().lower()
         at = end + 1
         while at < len(value) and value[at] in b" \t":
             at += 1
-        if value[at : at + 1] == b'"':
+        if at < len(value) and value[at] == 34:
             text, at = _quoted(value, at + 1)
         else:
             end = value.find(b",", at)
