@@ -13,6 +13,7 @@ from .slices import drop_all
 
 _VISITS_MAX = const(2)  # TCR-16
 _BACKLOG = const(5)  # who comes with four others must not wait for a second SYN
+_TICK = const(100)  # ms between two looks at who has run out of time
 _AGAIN = const(2000)  # ms until a port that is in use is tried again
 _SLICE = ("runtime.tcp_visit", "core.tcp_request", "wire.http_request")
 
@@ -31,7 +32,7 @@ class Doorbell:
         self.visits = []
         self.used = 0
         self.error = ""
-        self._socket = self._task = None
+        self._socket = self._task = self._watcher = None
 
     @property
     def listening(self):
@@ -115,11 +116,22 @@ class Doorbell:
 
             visit = Visit(self, sock)
             self.visits.append(visit)
+            if self._watcher is None or self._watcher.done():
+                self._watcher = asyncio.create_task(self._watch())
             visit.task = asyncio.create_task(self._serve(visit))
             # What strangers ask for may take its share of the time, and no more (UCR-33).
             used = self.used + time.ticks_diff(time.ticks_us(), start)
             self.used = 0
             await asyncio.sleep_ms(used * (100 - share) // share // 1000)
+
+    async def _watch(self):
+        # One for all visits; it ends with the last of them.
+        while self.visits:
+            now = self.agent.now()
+            for visit in list(self.visits):
+                if now >= visit.until:
+                    visit.expire()
+            await asyncio.sleep_ms(_TICK)
 
     async def _serve(self, visit):
         try:

@@ -2,7 +2,6 @@
 A slice, loaded when somebody connects.
 """
 
-import asyncio
 import time
 
 from micropython import const
@@ -34,7 +33,7 @@ _CHALLENGED = const(2)
 
 
 class Visit:
-    """`run` ends when the connection is to be closed; `task` runs it."""
+    """`task` runs `run`, which ends when the connection is to be closed; `until`: its time is over."""
 
     def __init__(self, bell, sock):
         self.bell = bell
@@ -43,7 +42,7 @@ class Visit:
         self.since = bell.agent.now()
         self.importance = _SILENT
         self._data = bytearray()
-        self._until = 0
+        self.until = self.since + _READ_MS
         if bell.state is None:
             bell.state = new_state(bell.agent.port.random_bytes(16))
 
@@ -52,7 +51,7 @@ class Visit:
         bell = self.bell
         agent = bell.agent
         for left in range(_REQUESTS - 1, -1, -1):
-            self._until = agent.now() + _READ_MS
+            self.until = agent.now() + _READ_MS
             head = None
             status = 0
             while not head and not status:
@@ -105,20 +104,22 @@ class Visit:
             return
         # A peer that is still sending would have the answer destroyed by a reset.
         for _ in range(2 * _LONGEST // _PIECE):
-            self._until = agent.now() + _DRAIN_MS
+            self.until = agent.now() + _DRAIN_MS
             self._data = bytearray()
             if not await self._more():
                 break
 
+    def expire(self):
+        """Close the connection: `until` has passed."""
+        if self._data:
+            self._note("timeout")
+        self.bell.end(self)
+
     async def _more(self):
-        # Wait for bytes; False when there will be none, or not in time.
-        left = self._until - self.bell.agent.now()
-        try:
-            await asyncio.wait_for_ms(readable(self.sock), max(left, 0))
-        except asyncio.TimeoutError:
-            if self._data:
-                self._note("timeout")
-            return False
+        # Wait for bytes; False when there will be none.
+        # No wait_for: each one allocates, and garbage must not be collected between a ring and its
+        # Inform.
+        await readable(self.sock)
         data = self.sock.recv(_PIECE)
         self._data += data
         return len(data) > 0
