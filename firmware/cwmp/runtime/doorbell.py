@@ -72,7 +72,7 @@ class Doorbell:
                 if self._socket is None:
                     self._listen(port)
                 await self._accept()
-            except OSError as error:  # the port is taken, or the network stack is out of sockets
+            except OSError as error:  # the port is taken
                 text = "TCP port {} cannot be opened ({})".format(port, error)
                 if text != self.error:
                     agent.log("W", "net", text)
@@ -108,8 +108,12 @@ class Doorbell:
         while True:
             await readable(self._socket)
             start = time.ticks_us()
-            sock = self._socket.accept()[0]
-            sock.setblocking(False)
+            try:
+                sock = self._socket.accept()[0]
+                sock.setblocking(False)
+            except OSError:  # who knocked is gone, or there are too many sockets
+                await asyncio.sleep_ms(_TICK)
+                continue
             if len(self.visits) == _VISITS_MAX:
                 self.end(min(self.visits, key=_importance))
             from .tcp_visit import Visit  # noqa: PLC0415 - a slice
