@@ -33,7 +33,7 @@ _CHALLENGED = const(2)
 
 
 class Visit:
-    """`task` runs `run`, which ends when the connection is to be closed, by `until` at the latest."""
+    """`task` runs `run`, which ends when the connection is to be closed, at `until` at last."""
 
     def __init__(self, bell, sock):
         self.bell = bell
