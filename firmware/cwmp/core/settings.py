@@ -53,7 +53,7 @@ SETTINGS = (
         True,
         None,
         False,
-        "HTTPConnectionRequestEnable",
+        "HTTPConnectionRequestEnable: rings by TCP",
     ),
     ("connection_request", "lenient", "bool", True, None, False, "take what real ACSs send"),
     (
