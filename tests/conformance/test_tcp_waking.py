@@ -1,11 +1,14 @@
 """What an accepted TCP Connection Request causes, and what strangers at the port cannot."""
 
 import asyncio
+import os
+import sys
 
 import pytest
 
 from host_tools.errors import Failed
 from host_tools.lab import acs_faults
+from host_tools.lab.acs_control import Control
 from host_tools.lab.tcp_request import Connection, split_url
 from tests.conformance.rig import CHANGE, INFO, RING, MakeRig, Rig
 from tests.conformance.test_tcp_requests import challenged, path, refused, rung, visit
@@ -216,6 +219,39 @@ async def test_where_memory_is_scarce_nothing_of_it_stays(make_rig: MakeRig):
     async with visit(rig) as connection:
         assert refused(await connection.get(path(rig)))
         assert (await connection.get("/")).status == 404
+    await rig.command("status")  # the visit has ended meanwhile, be it by the end of its time
+    rig.board.type(b"\x03")
+    await rig.board.seen("stopped; Ctrl-D")
+    look = "print('LOADED', [name for name in sys.modules if 'tcp_' in name or '_req' in name])"
+    rig.board.type(b"import sys\r" + look.encode() + b"\r")
+    loaded = (await rig.board.seen(r"LOADED (\[.*\])$"))[1]
+    assert "tcp_visit" not in loaded and "tcp_request" not in loaded, loaded
+
+
+async def test_lab_acs_and_wake_ring_by_tcp(rig: Rig):
+    said: list[str] = []
+    control = Control(rig.acs, said.append)
+    for line in ("ring tcp", "ring both"):
+        assert (await control.obey(line)).startswith("woken after ")
+        assert any(
+            text.endswith("answered 200 by TCP" if "both" in line else "answered 200")
+            for text in said
+        )
+        await rig.idle()
+    known = rig.cpe.connection_request
+    for password, status, words in (
+        (known.password, 0, "answer 200"),
+        ("guessed", 1, "the CPE answered 401: wrong username or password"),
+    ):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "host_tools", "wake", rig.url, "-u", known.username),
+            env={**os.environ, "CWMP_PASSWORD": password},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        out, _ = await process.communicate()
+        text = " ".join(out.decode().split())
+        assert process.returncode == status and words in text and password not in text, text
 
 
 async def test_a_tcp_connection_request_over_ipv6(rig: Rig):
