@@ -10,6 +10,7 @@ from host_tools.errors import Failed
 from host_tools.lab import acs_faults
 from host_tools.lab.acs_control import Control
 from host_tools.lab.tcp_request import Connection, split_url
+from tests.conformance.patched import boot_first
 from tests.conformance.rig import CHANGE, INFO, RING, MakeRig, Rig
 from tests.conformance.test_tcp_requests import challenged, path, refused, rung, visit
 from tests.conformance.test_waking import effects, held
@@ -254,11 +255,41 @@ async def test_lab_acs_and_wake_ring_by_tcp(rig: Rig):
         assert process.returncode == status and words in text and password not in text, text
 
 
-async def test_a_tcp_connection_request_over_ipv6(rig: Rig):
+async def test_a_tcp_connection_request_over_ipv6(make_rig: MakeRig):
+    rig = await make_rig(site={"connection_request": {"http_host": "::1"}})
     if not rig.can("loopback"):
         pytest.skip("the board has no IPv6 here")
-    place = split_url(rig.url)
+    await rig.ready()
+    assert rig.url.startswith(f"http://[::1]:{rig.port}/")
     seen = len(rig.cpe.informs)
-    ring = await rig.ring_tcp(url=f"http://[::1]:{place.port}{place.target}")
-    assert ring.status == 200
+    assert (await rig.ring_tcp()).status == 200
     await rig.informed(RING, seen)
+    # The same socket serves IPv4.
+    url = rig.url.replace("[::1]", rig.address)
+    assert (await rig.ring_tcp(url=url)).status == 200
+
+
+NO_IPV6 = """
+import socket
+from cwmp.runtime import doorbell
+
+class Without: pass
+
+for name in dir(socket):
+    if name[0] != "_":
+        setattr(Without, name, getattr(socket, name))
+Without.AF_INET6 = 99
+doorbell.socket = Without
+"""
+
+
+async def test_a_board_without_ipv6_listens_on_ipv4(make_rig: MakeRig):
+    rig = await make_rig()
+    if not rig.can("loopback"):
+        pytest.skip("the board has no IPv6 here")
+    boot_first(rig.board, NO_IPV6)
+    await rig.ready()
+    place = split_url(rig.url)
+    with pytest.raises(Failed, match="cannot be rung"):
+        await rig.ring_tcp(url=f"http://[::1]:{place.port}{place.target}")
+    assert (await rig.ring_tcp()).status == 200

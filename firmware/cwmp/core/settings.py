@@ -55,6 +55,15 @@ SETTINGS = (
         False,
         "HTTPConnectionRequestEnable: rings by TCP",
     ),
+    (
+        "connection_request",
+        "http_host",
+        "str",
+        "",
+        128,
+        False,
+        "in ConnectionRequestURL; empty: the local address",
+    ),
     ("connection_request", "lenient", "bool", True, None, False, "take what real ACSs send"),
     (
         "connection_request",

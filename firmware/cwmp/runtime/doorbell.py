@@ -5,6 +5,7 @@ reads and judges them is a slice, `runtime/tcp_visit.py`, loaded when somebody c
 import asyncio
 import socket
 import time
+from asyncio import core  # type: ignore  # the stubs do not know it
 
 from micropython import const
 
@@ -43,7 +44,7 @@ class Doorbell:
         if wanted and self._task is None:
             self._task = asyncio.create_task(self._run())
         elif not wanted and self._task:
-            self._task.cancel()
+            _cancel(self._task)
             self._task = None
             self._close(self._socket)
             self._socket = None
@@ -56,8 +57,7 @@ class Doorbell:
         if visit in self.visits:
             self.visits.remove(visit)
             self._close(visit.sock)
-            if visit.task is not asyncio.current_task():
-                visit.task.cancel()
+            _cancel(visit.task)
 
     def _close(self, sock):
         if sock:
@@ -114,19 +114,26 @@ class Doorbell:
             except OSError:  # who knocked is gone, or there are too many sockets
                 await asyncio.sleep_ms(_TICK)
                 continue
-            if len(self.visits) == _VISITS_MAX:
-                self.end(min(self.visits, key=_importance))
-            from .tcp_visit import Visit  # noqa: PLC0415 - a slice
-
-            visit = Visit(self, sock)
-            self.visits.append(visit)
-            if self._watcher is None or self._watcher.done():
-                self._watcher = asyncio.create_task(self._watch())
-            visit.task = asyncio.create_task(self._serve(visit))
+            try:
+                self._admit(sock)
+            except MemoryError:
+                sock.close()
+                raise
             # What strangers ask for may take its share of the time, and no more (UCR-33).
             used = self.used + time.ticks_diff(time.ticks_us(), start)
             self.used = 0
             await asyncio.sleep_ms(used * (100 - share) // share // 1000)
+
+    def _admit(self, sock):
+        if len(self.visits) == _VISITS_MAX:
+            self.end(min(self.visits, key=_importance))
+        from .tcp_visit import Visit  # noqa: PLC0415 - a slice
+
+        visit = Visit(self, sock)
+        visit.task = asyncio.create_task(self._serve(visit))
+        self.visits.append(visit)
+        if self._watcher is None or self._watcher.done():
+            self._watcher = asyncio.create_task(self._watch())
 
     async def _watch(self):
         # One for all visits; it ends with the last of them.
@@ -152,3 +159,8 @@ class Doorbell:
 
 def _importance(visit):
     return visit.importance, visit.since
+
+
+def _cancel(task):
+    if task is not core.cur_task:  # which ends by itself
+        task.cancel()

@@ -64,8 +64,10 @@ class Management:
         agent = self.agent
         if not self.model.value(_MS + "HTTPConnectionRequestEnable"):
             return ""  # TCR-25
-        return "http://{}:{}/{}".format(
-            agent.local_ip or "0.0.0.0", agent.site["connection_request"]["port"], agent.path
+        site = agent.site["connection_request"]
+        host = site["http_host"] or agent.local_ip or "0.0.0.0"
+        return ("http://[{}]:{}/{}" if ":" in host else "http://{}:{}/{}").format(
+            host, site["port"], agent.path
         )
 
     def _load_path(self):
