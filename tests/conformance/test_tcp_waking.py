@@ -271,7 +271,7 @@ async def test_a_tcp_connection_request_over_ipv6(make_rig: MakeRig):
 
 NO_IPV6 = """
 import socket
-from cwmp.runtime import doorbell
+from cwmp.runtime import tcp_listen
 
 class Without: pass
 
@@ -279,7 +279,7 @@ for name in dir(socket):
     if name[0] != "_":
         setattr(Without, name, getattr(socket, name))
 Without.AF_INET6 = 99
-doorbell.socket = Without
+tcp_listen.socket = Without
 """
 
 

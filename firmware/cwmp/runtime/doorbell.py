@@ -3,17 +3,14 @@ reads and judges them is a slice, `runtime/tcp_visit.py`, loaded when somebody c
 """
 
 import asyncio
-import socket
 import time
 from asyncio import core  # type: ignore  # the stubs do not know it
 
 from micropython import const
 
 from .poll import forget, readable
-from .slices import drop_all
+from .slices import borrow, drop_all
 
-_VISITS_MAX = const(2)  # TCR-16
-_BACKLOG = const(5)  # who comes with four others must not wait for a second SYN
 _TICK = const(100)  # ms between two looks at who has run out of time
 _AGAIN = const(2000)  # ms until a port that is in use is tried again
 _SLICE = ("runtime.tcp_visit", "core.tcp_request", "wire.http_request")
@@ -70,7 +67,9 @@ class Doorbell:
         while True:
             try:
                 if self._socket is None:
-                    self._listen(port)
+                    self._socket = borrow("runtime.tcp_listen").listen(port)
+                    self.error = ""
+                    agent.log("I", "net", "listening tcp={}".format(port))
                 await self._accept()
             except OSError as error:  # the port is taken
                 text = "TCP port {} cannot be opened ({})".format(port, error)
@@ -80,28 +79,6 @@ class Doorbell:
             except Exception as error:  # noqa: BLE001 - a stranger must not make it deaf
                 agent.internal("cr", error)
             await asyncio.sleep_ms(_AGAIN)
-
-    def _listen(self, port):
-        # One socket for both where the board has IPv6; where it has none, or only a part of it,
-        # IPv4.
-        for family, host in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
-            sock = None
-            try:
-                sock = socket.socket(family, socket.SOCK_STREAM)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
-                sock.bind(address[0][-1])
-                sock.listen(_BACKLOG)
-                break
-            except OSError:
-                if sock:
-                    sock.close()
-                if family == socket.AF_INET:
-                    raise
-        sock.setblocking(False)
-        self._socket = sock
-        self.error = ""
-        self.agent.log("I", "net", "listening tcp={}".format(port))
 
     async def _accept(self):
         share = self.agent.site["connection_request"]["cpu_share_percent"]
@@ -115,25 +92,18 @@ class Doorbell:
                 await asyncio.sleep_ms(_TICK)
                 continue
             try:
-                self._admit(sock)
+                from .tcp_visit import admit  # noqa: PLC0415 - a slice
+
+                admit(self, sock)
             except MemoryError:
                 sock.close()
                 raise
+            if self._watcher is None or self._watcher.done():
+                self._watcher = asyncio.create_task(self._watch())
             # What strangers ask for may take its share of the time, and no more (UCR-33).
             used = self.used + time.ticks_diff(time.ticks_us(), start)
             self.used = 0
             await asyncio.sleep_ms(used * (100 - share) // share // 1000)
-
-    def _admit(self, sock):
-        if len(self.visits) == _VISITS_MAX:
-            self.end(min(self.visits, key=_importance))
-        from .tcp_visit import Visit  # noqa: PLC0415 - a slice
-
-        visit = Visit(self, sock)
-        visit.task = asyncio.create_task(self._serve(visit))
-        self.visits.append(visit)
-        if self._watcher is None or self._watcher.done():
-            self._watcher = asyncio.create_task(self._watch())
 
     async def _watch(self):
         # One for all visits; it ends with the last of them.
@@ -144,7 +114,8 @@ class Doorbell:
                     visit.expire()
             await asyncio.sleep_ms(_TICK)
 
-    async def _serve(self, visit):
+    async def serve(self, visit):
+        """Run a visit to its end."""
         try:
             await visit.run()
         except OSError:
@@ -155,10 +126,6 @@ class Doorbell:
             self.end(visit)
             if self.agent.saving and not self.visits:
                 drop_all(_SLICE)
-
-
-def _importance(visit):
-    return visit.importance, visit.since
 
 
 def _cancel(task):

@@ -2,6 +2,7 @@
 A slice, loaded when somebody connects.
 """
 
+import asyncio
 import time
 
 from micropython import const
@@ -10,6 +11,7 @@ from ..core.tcp_request import STALE, challenge, check, new_state
 from ..wire.http_request import AUTHORIZATION, BODY, END, KEEP_ALIVE, METHOD, TARGET, read_head
 from .poll import readable
 
+_VISITS_MAX = const(2)  # TCR-16
 _READ_MS = const(5000)  # for a whole request (TCR-16)
 _DRAIN_MS = const(200)  # of silence
 _LONGEST = const(2048)  # of a head (TCR-02), and of a body that is skipped (TCR-04)
@@ -30,6 +32,19 @@ _STATUSES = b"""200 OK
 _DONE = const(0)
 _SILENT = const(1)
 _CHALLENGED = const(2)
+
+
+def admit(bell, sock):
+    """Start the visit of whoever is at the other end of `sock`."""
+    if len(bell.visits) == _VISITS_MAX:
+        bell.end(min(bell.visits, key=_importance))
+    visit = Visit(bell, sock)
+    visit.task = asyncio.create_task(bell.serve(visit))
+    bell.visits.append(visit)
+
+
+def _importance(visit):
+    return visit.importance, visit.since
 
 
 class Visit:
