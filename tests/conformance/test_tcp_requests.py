@@ -67,7 +67,7 @@ async def test_tcr_01_02_03_the_url_is_where_it_listens(rig: Rig):
     assert found and found[1] == rig.address and int(found[2]) == rig.port
     ring = await rig.ring_tcp()
     assert ring.status == 200 and (await ring.session()).ok
-    assert f"net: listening tcp={rig.port}\n" in rig.board.said()
+    assert f"net: doorbell tcp={rig.port}\n" in rig.board.said()
 
 
 async def test_tcr_02_other_paths_and_methods(rig: Rig):
@@ -308,7 +308,7 @@ async def test_tcr_25_enable_cwmp_false_closes_the_port(rig: Rig):
     seen = len(rig.cpe.informs)
     await rig.set("EnableCWMP", "1")
     for _ in (1, 2):
-        await rig.board.seen("net: listening tcp")
+        await rig.board.seen("net: doorbell tcp")
     assert (await rig.ring_tcp()).status == 200
     await rig.informed(RING, seen)
 
@@ -316,7 +316,7 @@ async def test_tcr_25_enable_cwmp_false_closes_the_port(rig: Rig):
 async def test_tcr_25_the_site_may_do_without(make_rig: MakeRig):
     rig = await make_rig(site={"connection_request": {"http_enable": False}})
     await rig.ready()
-    assert rig.url == "" and "listening tcp" not in rig.board.said()
+    assert rig.url == "" and "doorbell tcp" not in rig.board.said()
     with pytest.raises(Failed):
         await rig.ring_tcp(url=f"http://{rig.address}:{rig.port}/x")
     assert (await rig.wake()).ok
@@ -333,5 +333,5 @@ async def test_a_port_that_is_taken_is_said_and_taken_later(make_rig: MakeRig):
     assert "note: TCP port" in status and "wake      ready" not in status
     assert (await rig.wake()).ok
     server.close()
-    await rig.board.seen("net: listening tcp", timeout=10)
+    await rig.board.seen("net: doorbell tcp", timeout=10)
     assert (await rig.ring_tcp()).status == 200

@@ -69,7 +69,7 @@ class Doorbell:
                 if self._socket is None:
                     self._socket = borrow("runtime.tcp_listen").listen(port)
                     self.error = ""
-                    agent.log("I", "net", "listening tcp={}".format(port))
+                    agent.log("I", "net", "doorbell tcp={}".format(port))
                 await self._accept()
             except OSError as error:  # the port is taken
                 text = "TCP port {} cannot be opened ({})".format(port, error)
