@@ -62,7 +62,6 @@ CHOSEN = {
     "test_tcp_waking.py": (
         "test_ucr_34_udp_copies_and_tcp_in_parallel_are_one_session",
         "test_tcr_16_b15_slow_clients_do_not_block_a_third",
-        "test_b15_many_connections_leave_the_device_as_it_was",
     ),
     "test_tls.py": ("test_a_session_over_tls_with_the_ca_of_the_site",),
     "test_waking.py": (
