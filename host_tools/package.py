@@ -28,6 +28,7 @@ wire.http wire.xml wire.soap core.inform core.rpc core.rpc_parts core.session
 runtime.stream runtime.http_client runtime.session_runner
 """
 WRITING = "core.model_record core.cwmp_parse core.model_values"
+VISIT = "wire.http_request core.tcp_request runtime.tcp_visit"  # somebody at the doorbell
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
         "runtime.management": MANAGEMENT,
         "runtime.session_runner": SESSION,
         "core.model_values": WRITING,
+        "runtime.tcp_visit": VISIT,
     }
     return [
         Group(head, tuple(name for name in members.split() if name in known))

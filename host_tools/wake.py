@@ -1,10 +1,12 @@
-"""Wake any CPE: send it one UDP Connection Request in several copies, and say what was sent.
+"""Wake any CPE: send it one UDP Connection Request in several copies, or, given a
+ConnectionRequestURL, one TCP Connection Request; say what was sent.
 
 Needs no ACS and no STUN server. Behind a NAT the request only passes when it leaves from the
 address and port the CPE's keepalives go to (X13): give that port as the source port, on that
 machine.
 """
 
+import asyncio
 import errno
 import re
 import socket
@@ -15,8 +17,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from host_tools.errors import UserError
-from host_tools.lab import udp_request
+from host_tools.errors import Failed, UserError
+from host_tools.lab import tcp_request, udp_request
 
 DEFAULT_PORT = 80  # an address without a port means this one (STUN-61)
 
@@ -154,9 +156,32 @@ def report(sent: Sent, console: Console) -> None:
     console.print("A CPE never answers; look for an Inform with 6 CONNECTION REQUEST at its ACS.")
 
 
+def wake_by_tcp(url: str, username: str, password: str, console: Console) -> None:
+    """Ring at a ConnectionRequestURL and print the answer; Failed unless it is a yes."""
+    if not username or not password:
+        raise UserError("username and password must not be empty: no CPE takes such a request")
+    answer = asyncio.run(tcp_request.ring(url, username, password))
+    place = tcp_request.split_url(url)
+    console.print(
+        f"[bold]sent[/] GET {escape(place.target)} with Digest to {place.host}:{place.port}",
+        highlight=False,
+    )
+    meaning = {
+        401: "wrong username or password",
+        404: "another path than that of its ConnectionRequestURL",
+        503: "busy, or its rate limit is reached",
+    }
+    if answer.status not in (200, 204):
+        why = meaning.get(answer.status, "no Connection Request was expected there")
+        raise Failed(f"the CPE answered {answer.status}: {why}")
+    console.print(f"[bold]answer[/] {answer.status}", highlight=False)
+    console.print("It comes now; look for an Inform with 6 CONNECTION REQUEST at its ACS.")
+
+
 def wake_command(
     address: str = typer.Argument(
-        help="host:port, the CPE's UDPConnectionRequestAddress (port 80 when left out)"
+        help="host:port, the CPE's UDPConnectionRequestAddress (port 80 when left out),"
+        " or its ConnectionRequestURL, to ring by TCP"
     ),
     username: str = typer.Option(..., "--username", "-u", help="ConnectionRequestUsername"),
     password: str = typer.Option(
@@ -179,7 +204,10 @@ def wake_command(
         "spec", "--style", help=f"how the sender writes: {', '.join(udp_request.STYLES)}"
     ),
 ) -> None:
-    """Send a UDP Connection Request to a CPE and show what was sent."""
+    """Send a UDP Connection Request, or a TCP one to a URL, to a CPE and show what was sent."""
+    if address.startswith("http:"):
+        wake_by_tcp(address, username, password, Console())
+        return
     sent = wake(
         address,
         username,

@@ -54,6 +54,15 @@ CHOSEN = {
         "test_cwmp_22_30_31_34_what_an_inform_says",
         "test_cwmp_23_x2_a_new_acs_that_provisions_can_ring",
     ),
+    "test_tcp_requests.py": (
+        "test_tcr_02_no_head_above_2_kib_and_nothing_but_http",
+        "test_tcr_11_b14_a_captured_header_works_once",
+        "test_tcr_25_http_connection_request_enable",
+    ),
+    "test_tcp_waking.py": (
+        "test_ucr_34_udp_copies_and_tcp_in_parallel_are_one_session",
+        "test_tcr_16_b15_slow_clients_do_not_block_a_third",
+    ),
     "test_tls.py": ("test_a_session_over_tls_with_the_ca_of_the_site",),
     "test_waking.py": (
         "test_ucr_30_tcr_20_an_accepted_request_starts_a_session_at_once",

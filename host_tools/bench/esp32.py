@@ -27,7 +27,7 @@ KB = 1024
 
 # In the order in which a device comes to need them, as they are linked (host_tools/package.py).
 # The first list is there when it is idle.
-IDLE = "cwmp.runtime.boot cwmp.runtime.agent"
+IDLE = "cwmp.runtime.boot cwmp.runtime.agent cwmp.runtime.doorbell"
 SESSION = """
 cwmp.runtime.management cwmp.runtime.session_runner cwmp.wire.http_auth cwmp.core.rpc_values
 cwmp.core.model_values

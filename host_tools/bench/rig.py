@@ -23,10 +23,16 @@ UNLIMITED = {"limit_count": 1000, "limit_period_s": 1}
 
 
 def free_port() -> int:
-    """Return a UDP port that is free on loopback now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that is free on loopback now, for UDP and for TCP."""
+    while True:
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port = int(tcp.getsockname()[1])
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def site(acs_url: str, udp_port: int, **sections: Mapping[str, Any]) -> dict[str, Any]:

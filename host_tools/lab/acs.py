@@ -29,7 +29,7 @@ from host_tools.lab.cpe import Cpe, DeviceId, Session, read_device, read_inform
 from host_tools.lab.cwmp_check import Violation
 from host_tools.lab.digest import Authenticator, BadAuthorization
 from host_tools.lab.provision import Provision
-from host_tools.lab.ring import Ring, SendUdp
+from host_tools.lab.ring import Ring, SendUdp, TcpRing
 from host_tools.lab.soap import Received
 from host_tools.lab.watch import Watch
 
@@ -175,6 +175,10 @@ class Acs:
         return await ring_module.send(
             cpe, self.send_udp or self._own_udp, copies=copies, **options
         )
+
+    async def ring_tcp(self, cpe: Cpe, **options: Any) -> TcpRing:
+        """Send a TCP Connection Request; options as for `ring.send_tcp`. UserError, Failed."""
+        return await ring_module.send_tcp(cpe, **options)
 
     def _own_udp(self, datagram: bytes, to: tuple[str, int]) -> None:
         if self._udp is None:

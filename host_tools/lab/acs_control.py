@@ -7,6 +7,7 @@ from host_tools.errors import Failed, UserError
 from host_tools.lab import rpc
 from host_tools.lab.acs import Acs
 from host_tools.lab.cpe import Cpe, Inform, Session, SessionLost
+from host_tools.lab.ring import Rung
 from host_tools.lab.rpc import Rpc, Typed
 from host_tools.lab.soap import CwmpFaultError, Received
 from host_tools.lab.xsd_types import TYPES
@@ -21,6 +22,7 @@ notify NAME=0|1|2    notification off, passive, active
 attributes NAME...   notifications and access lists
 methods              RPCs the CPE knows
 ring [STYLE]         wake it by a UDP Connection Request, and wait for the session
+ring tcp             the same by a TCP Connection Request; ring both: as GenieACS, at once
 reboot | reset       Reboot, FactoryReset
 sessions             the last sessions, message by message
 violations           rules that CPEs have broken
@@ -175,15 +177,31 @@ class Control:
 
     async def _ring(self, words: list[str]) -> str:
         cpe = self._cpe
+        if words == ["tcp"]:
+            return await self._ring_tcp(cpe)
+        both = words == ["both"]
         name = cpe.management("UDPConnectionRequestAddress")
         if not cpe.parameters.get(name):
             self._echo(f"waits until {cpe.key} tells its {name}")
             await cpe.wait_parameter(name, timeout=self._wait)
+        beside = asyncio.create_task(self._acs.ring_tcp(cpe)) if both else None
         try:
-            ring = await self._acs.ring(cpe, style=words[0] if words else "spec")
+            ring = await self._acs.ring(cpe, style=words[0] if words and not both else "spec")
         except (ValueError, OSError) as error:
             raise UserError(f"ring: {error}") from error
+        if beside is not None:
+            self._echo(f"ring answered {(await beside).status} by TCP")
         self._echo(f"ring {ring.copies} copies to {ring.to[0]}:{ring.to[1]} ts={ring.ts}")
+        return await self._woken(ring)
+
+    async def _ring_tcp(self, cpe: Cpe) -> str:
+        ring = await self._acs.ring_tcp(cpe)
+        self._echo(f"ring {ring.url} answered {ring.status}")
+        if ring.status not in (200, 204):
+            raise Failed(f"ring: the CPE answered {ring.status}")
+        return await self._woken(ring)
+
+    async def _woken(self, ring: Rung) -> str:
         inform = await ring.woken(self._wait)
         # A ring right behind it would be folded into this session (UCR-34), and wait in vain.
         await ring.session(self._wait)

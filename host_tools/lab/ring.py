@@ -1,4 +1,4 @@
-"""Ringing a CPE: one UDP Connection Request from an ACS, and the session it woke."""
+"""Ringing a CPE: one Connection Request from an ACS by UDP or TCP, and the session it woke."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from host_tools.errors import UserError
-from host_tools.lab import udp_request
+from host_tools.lab import tcp_request, udp_request
 from host_tools.lab.cpe import Cpe, Credentials, Inform, Session
 from host_tools.lab.udp_request import Style
 from host_tools.wake import split_address
@@ -16,16 +16,10 @@ CONNECTION_REQUEST = "6 CONNECTION REQUEST"
 
 
 @dataclass(frozen=True)
-class Ring:
-    """One UDP Connection Request; `sent_at` is `time.monotonic_ns` before the first copy."""
+class Rung:
+    """One Connection Request; `sent_at` is `time.monotonic_ns` before it left."""
 
     cpe: Cpe
-    to: tuple[str, int]
-    ts: int | str
-    id: int | str
-    cn: str
-    copies: int
-    datagram: bytes
     sent_at: int
 
     async def woken(self, timeout: float = 10.0) -> Inform:
@@ -38,6 +32,26 @@ class Ring:
         """Return the session that it woke, when that has ended."""
         inform = await self.woken(timeout)
         return await self.cpe.wait_session_end(inform.session, timeout)
+
+
+@dataclass(frozen=True)
+class Ring(Rung):
+    """One UDP Connection Request, in several copies."""
+
+    to: tuple[str, int]
+    ts: int | str
+    id: int | str
+    cn: str
+    copies: int
+    datagram: bytes
+
+
+@dataclass(frozen=True)
+class TcpRing(Rung):
+    """One TCP Connection Request and what the CPE answered in the end: 200 or 204 is a yes."""
+
+    url: str
+    status: int
 
 
 async def send(
@@ -79,4 +93,24 @@ async def send(
         if copy and interval_ms:
             await asyncio.sleep(interval_ms / 1000)
         send_udp(datagram, (host, port))
-    return Ring(cpe, (host, port), ts, id, cn, copies, datagram, sent_at)
+    return Ring(cpe, sent_at, (host, port), ts, id, cn, copies, datagram)
+
+
+async def send_tcp(
+    cpe: Cpe,
+    *,
+    url: str | None = None,
+    credentials: Credentials | None = None,
+    timeout: float = tcp_request.TIMEOUT,
+) -> TcpRing:
+    """Send one TCP Connection Request; as for `send`. Failed when nobody answers."""
+    name = cpe.management("ConnectionRequestURL")
+    url = cpe.parameters.get(name) if url is None else url
+    credentials = credentials or cpe.connection_request
+    if not url:
+        raise UserError(f"{cpe.key} takes no TCP Connection Requests: {name} is empty")
+    if credentials is None:
+        raise UserError(f"{cpe.key} has no Connection Request credentials from this ACS")
+    sent_at = time.monotonic_ns()
+    answer = await tcp_request.ring(url, credentials.username, credentials.password, timeout)
+    return TcpRing(cpe, sent_at, url, answer.status)

@@ -17,7 +17,7 @@ from host_tools.lab.acs import Acs
 from host_tools.lab.cpe import Cpe as KnownCpe
 from host_tools.lab.cpe import Inform, Session
 from host_tools.lab.provision import Provision
-from host_tools.lab.ring import Ring
+from host_tools.lab.ring import Ring, TcpRing
 from host_tools.lab.rpc import Rpc
 from host_tools.lab.stun import StunServer
 from tests.benches import Bench, lacking
@@ -130,6 +130,15 @@ class Rig:
         options.setdefault("ts", time.time_ns() // 1_000_000)
         return await self.acs.ring(self.cpe, **options)
 
+    @property
+    def url(self) -> str:
+        """ConnectionRequestURL as the ACS knows it."""
+        return self.cpe.parameters[MS + "ConnectionRequestURL"]
+
+    async def ring_tcp(self, **options: Any) -> TcpRing:
+        """Ring by TCP."""
+        return await self.acs.ring_tcp(self.cpe, **options)
+
     async def call(self, *calls: Rpc) -> list[Any]:
         """Queue RPCs, wake the CPE, return their results; a fault is returned, not raised."""
         futures = [self.cpe.queue(call) for call in calls]
@@ -188,10 +197,16 @@ class Rig:
 
 
 def free_port() -> int:
-    """A UDP port that nobody has on any address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("0.0.0.0", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody has on any address, neither of UDP nor of TCP."""
+    while True:
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("0.0.0.0", 0))
+            port = int(tcp.getsockname()[1])
+            try:
+                udp.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+            return port
 
 
 def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def test_flash_and_ring_as_it_says(tmp_path: Path) -> None:
             url = acs.stdout.readline().split()[-1]
             site = tmp_path / "site.toml"
             text = EXAMPLE.read_text().replace("http://127.0.0.1:7547/acs", url)
-            site.write_text(f"{text}\n[connection_request]\nport = {free_udp_port()}\n")
+            site.write_text(text.replace("port = 7548", f"port = {free_udp_port()}"))
             flash = [sys.executable, "flash.py", "--board", "unix", "--config", str(site)]
             done = _run([*flash, "--state", str(state)])
             assert "board=unix" in done and "attach    python -m host_tools console" in done

@@ -52,6 +52,8 @@ TABLE = {
     MS + "STUNEnable": ("boolean", True, "0"),
     MS + "STUNServerAddress": ("string", True, ""),
     MS + "STUNServerPort": ("unsignedInt", True, "3478"),
+    MS + "HTTPConnectionRequestEnable": ("boolean", True, "1"),
+    MS + "SupportedConnReqMethods": ("string", False, "HTTP,STUN"),
     MS + "STUNUsername": ("string", True, ""),
     MS + "STUNPassword": ("string", True, ""),
     MS + "STUNMaximumKeepAlivePeriod": ("int", True, "-1"),
@@ -93,8 +95,6 @@ def test_dm_02_udp_conn_req_profile_is_complete():
 def test_dm_03_nothing_that_is_not_implemented():
     model = Board().model
     for name in (
-        MS + "HTTPConnectionRequestEnable",
-        MS + "SupportedConnReqMethods",
         MS + "UDPConnectionRequestAddressNotificationLimit",
         MS + "InformParameter.",
         "Device.Time.",

@@ -1,9 +1,7 @@
 """The Device:2 parameters this agent has, as data (section 5, DM-01, DM-02): the one place to add
 or change one.
 
-Only what is implemented is declared. SupportedConnReqMethods must list HTTP where it is present,
-and there is no listener for it: the parameter is optional and left out, as is
-HTTPConnectionRequestEnable.
+Only what is implemented is declared.
 """
 
 # One text for each object: its path, then a line `name flags type default` for each parameter. A
@@ -56,6 +54,8 @@ UpgradesManaged W b =1
 DefaultActiveNotificationThrottle W u =0
 CWMPRetryMinimumWaitInterval W u1:65535 =5
 CWMPRetryIntervalMultiplier W u1000:65535 =2000
+HTTPConnectionRequestEnable W b connection_request.http_enable
+SupportedConnReqMethods - s =HTTP,STUN
 UDPConnectionRequestAddress - s256 @udp_connection_request_address
 STUNEnable W b stun.enable
 STUNServerAddress W s256 stun.server

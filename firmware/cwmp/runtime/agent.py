@@ -54,6 +54,7 @@ class Agent:
         self._discovering = True
         self.resolver = Resolver(socket.getaddrinfo)
         self.udp = None
+        self.doorbell = None  # for TCP Connection Requests, where they are wanted
         self.network_error = ""
         self.local_ip = site["network"]["local_ip"]
         self.sessions_done = self.sessions_failed = 0
@@ -62,7 +63,7 @@ class Agent:
         self.acs_url = ""
         self.acs = None  # (host, port)
         self.path = ""  # of the ConnectionRequestURL
-        self.credentials = self.phase = self.kept = None
+        self.credentials = self.phase = self.kept = self.http_enabled = None
         self.told = {}
         self._management = None
         self._used = 0  # when it was last asked for
@@ -165,7 +166,7 @@ class Agent:
             self.log("I", "net", "address local={}".format(found))
             known, self.local_ip = self.local_ip, found
             if known:  # at boot the first Inform carries it anyway
-                self.management().local_ip_changed()
+                self.management().url_changed()
             self._stale = True
 
     # Life
@@ -232,6 +233,8 @@ class Agent:
     def close(self):
         if self.lifetime:
             self.lifetime.close()
+        if self.doorbell:
+            self.doorbell.open(False)
         if self.udp:
             self.udp.close()
             self.udp = None
@@ -450,19 +453,30 @@ class Agent:
 
     def _on_request(self, data):
         now = self.now()
-        if self._stale:  # the session that has just ended may have set what this is checked with
-            self._apply(now)
+        self.settle(now)
         verdict = self.gate.handle(data, len(data), now)
         if verdict == gate.ACCEPTED:
-            # Until the Inform is on its way: the session's task runs before that of the time.
-            self.log.hold()
-            self.start_session()
             self._counted[verdict] += 1
-            self.log("I", "cr", "accepted effect={}".format(reasons.VERDICTS[self.gate.effect]))
-            self._wake.set()
+            self.rung("")
             return True
         self._show_drops(verdict, now)
         return False
+
+    def settle(self, now):
+        """Before a request is judged: the session that has just ended may have set what it is
+        checked with.
+        """
+        if self._stale:
+            self._apply(now)
+
+    def rung(self, via):
+        """A Connection Request was accepted, with `gate.effect`; start its session."""
+        # Until the Inform is on its way: the session's task runs before that of the time.
+        self.log.hold()
+        self.start_session()
+        text = "accepted effect={}{}".format(reasons.VERDICTS[self.gate.effect], via)
+        self.log("I", "cr", text)
+        self._wake.set()
 
     def _show_drops(self, verdict, now):
         # A stranger cannot fill the log: one line for each kind in a while, with how many there

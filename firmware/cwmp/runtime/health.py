@@ -48,6 +48,8 @@ def why_not(agent, now):
         reasons.append(
             "the primary UDP port is not open: {}".format(agent.network_error or "no network yet")
         )
+    if agent.doorbell and agent.doorbell.error:
+        reasons.append(agent.doorbell.error + ": rings by UDP alone")
     binding = agent.binding
     if binding.state == nat_binding.OFF:
         if agent.udp and not binding.reported[0]:
@@ -126,6 +128,7 @@ def status(agent, now):
     if agent.udp and agent.udp.unknown:
         shown.append("neither={}".format(agent.udp.unknown))  # nor STUN
     yield "requests  " + (" ".join(shown) or "none yet")
+    yield "doorbell  " + _doorbell(agent)
     reasons = why_not(agent, now)
     if not reasons:
         yield "wake      ready: an ACS can ring at {}".format(agent.binding.reported[0])
@@ -134,7 +137,20 @@ def status(agent, now):
 
 
 def _fatal(reason):
-    return not reason.startswith("the last session failed") and not reason.startswith("rate limit")
+    for note in ("the last session failed", "rate limit", "TCP port"):
+        if reason.startswith(note):
+            return False
+    return True
+
+
+def _doorbell(agent):
+    # TCP Connection Requests: whether they are taken, and what became of them.
+    bell = agent.doorbell
+    if not bell or not bell.listening:
+        return "closed" + (": " + bell.error if bell and bell.error else "")
+    counts = ["{}={}".format(name, bell.counts[name][0]) for name in sorted(bell.counts)]
+    port = agent.site["connection_request"]["port"]
+    return "listening on TCP port {}; {}".format(port, " ".join(counts) or "nobody has rung yet")
 
 
 def binding(agent, now):

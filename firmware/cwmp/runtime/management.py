@@ -16,6 +16,7 @@ from ..wire.http_error import HttpError
 from .slices import borrow, drop_all
 
 _MS = "Device.ManagementServer."
+_URL = _MS + "ConnectionRequestURL"
 _BINDING = (_MS + "UDPConnectionRequestAddress", _MS + "NATDetected")
 
 
@@ -61,8 +62,12 @@ class Management:
     def _connection_request_url(self):
         # GenieACS will not even ring by UDP when this is no URL (UCR-35).
         agent = self.agent
-        return "http://{}:{}/{}".format(
-            agent.local_ip or "0.0.0.0", agent.site["connection_request"]["port"], agent.path
+        if not self.model.value(_MS + "HTTPConnectionRequestEnable"):
+            return ""  # TCR-25
+        site = agent.site["connection_request"]
+        host = site["http_host"] or agent.local_ip or "0.0.0.0"
+        return ("http://[{}]:{}/{}" if ":" in host else "http://{}:{}/{}").format(
+            host, site["port"], agent.path
         )
 
     def _load_path(self):
@@ -146,9 +151,10 @@ class Management:
             self.save()  # first what is owed: power may go
             agent.save("told", told, agent.counters)
 
-    def local_ip_changed(self):
-        """Tell of the local one."""
-        self.model.changed(_MS + "ConnectionRequestURL")
+    def url_changed(self):
+        """Tell of the ConnectionRequestURL, be it empty now."""
+        self.agent.told[_URL] = None
+        self.model.changed(_URL)
 
     def meet_acs(self):
         """Tell another ACS 0 BOOTSTRAP, after the session in which its URL was set (CWMP-23)."""

@@ -12,9 +12,9 @@ def apply(management, now):
     def values(names):
         return [model.value("Device.ManagementServer." + name) for name in names.split()]
 
-    wait, multiplier, throttle, agent.gate.enabled = values(
+    wait, multiplier, throttle, agent.gate.enabled, bell = values(
         "CWMPRetryMinimumWaitInterval CWMPRetryIntervalMultiplier"
-        " DefaultActiveNotificationThrottle EnableCWMP"
+        " DefaultActiveNotificationThrottle EnableCWMP HTTPConnectionRequestEnable"
     )
     agent.schedule.configure(wait, multiplier, throttle)
     management.know_acs()
@@ -27,6 +27,17 @@ def apply(management, now):
                 management.meet_acs()
         agent.credentials = credentials
         agent.gate.set_credentials(credentials[0], credentials[1])
+    if bell != agent.http_enabled:
+        if agent.http_enabled is not None:
+            management.url_changed()
+        agent.http_enabled = bell
+    bell = bell and agent.gate.enabled
+    if bell and not agent.doorbell:
+        from .doorbell import Doorbell  # noqa: PLC0415 - not every site wants it
+
+        agent.doorbell = Doorbell(agent)
+    if agent.doorbell:
+        agent.doorbell.open(bell)  # TCR-25
     clock = agent.port.unix_time()
     phase = values("PeriodicInformEnable PeriodicInformInterval PeriodicInformTime")
     phase.append(clock is not None)

@@ -9,7 +9,7 @@ import gc
 import sys
 import time
 
-gc.threshold(16384)  # as main.py has it
+gc.threshold(32768 if sys.maxsize > 1 << 31 else 16384)  # as main.py has it
 
 from cwmp.core import connection_request
 from cwmp.core.connection_request import ConnectionRequestGate
