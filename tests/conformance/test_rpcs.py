@@ -117,7 +117,7 @@ async def test_cwmp_54_passwords_read_back_empty(rig: Rig):
         assert await rig.get(MS + name) == ""
 
 
-async def test_cwmp_55_no_object_can_be_added_or_deleted(rig: Rig):
+async def test_cwmp_55_fixed_objects_can_be_neither_added_nor_deleted(rig: Rig):
     results = await rig.call(
         rpc.add_object("Device.Nothing."),
         rpc.add_object(INFO, "key"),

@@ -129,11 +129,11 @@ def test_cwmp_50_a_module_can_add_a_method():
 def test_cwmp_50_a_method_that_breaks_answers_9002_and_the_session_goes_on():
     device = Device()
 
-    def broken():
-        raise RuntimeError("sensor")
+    def broken(path):
+        raise RuntimeError("a defect")
 
-    device.model.getters["up_time"] = broken
     session = device.accepted()
+    device.model.expand = broken
     assert (
         faults_of(text_of(received(session, envelope(get_values("Device.DeviceInfo.UpTime")))))[0]
         == 9002
@@ -303,7 +303,7 @@ def test_cwmp_54_passwords_read_back_empty():
     assert not [line for line in device.log if "secret" in line]
 
 
-def test_cwmp_55_no_object_can_be_added_or_deleted():
+def test_cwmp_55_fixed_objects_can_be_neither_added_nor_deleted():
     for method in ("AddObject", "DeleteObject"):
         assert fault(object_call(method, "Device.DeviceInfo.")) == 9001
         assert fault(object_call(method, "Device.Hosts.Host.")) == 9005
