@@ -24,11 +24,13 @@ class DataModel:
     ("unsignedInt").
     """
 
-    def __init__(self, declaration, settings, getters, log=None, told=None, checked=False):
+    def __init__(
+        self, declaration, settings, getters, log=None, told=None, checked=False, setters=None
+    ):
         self.objects = declaration
         self.settings = settings
         self.getters = getters
-        self.setters = {}  # name: callable(value), or (number, value) in a table; see model_values
+        self.setters = setters or {}  # name: callable(value), or (number, value) in a table
         self.volatile = {}  # name: text, of those that begin with ~; the runtime keeps it
         self.rows = {}  # table: [next number, numbers ...], where the ACS may create rows
         self.log = log or _nothing
@@ -40,9 +42,13 @@ class DataModel:
         self.persist = None
         self.on_change = None
         if not checked:
-            from .model_restore import check  # noqa: PLC0415
+            self.check()
 
-            check(self)
+    def check(self):
+        """Raise ValueError or KeyError when the declaration cannot work, see `model_restore`."""
+        from .model_restore import check  # noqa: PLC0415
+
+        check(self)
 
     def attach(self, persist, on_change):
         """Set both callables."""

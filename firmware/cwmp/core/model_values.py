@@ -123,15 +123,16 @@ def commit(model, items, by_acs, parameter_key=None):
     except CwmpFault:
         _take_back(model, items, before)
         raise
-    at = 0
-    for name, text, _ in items:
-        if changed[at]:
-            row = model.find(name)
-            if row[3][0] == "~":
-                model.volatile[name] = parse(row[0], text)
-            if model.on_change:
-                model.on_change(name, by_acs)
-        at += 1
+    for last in (False, True):  # a request for a test stands behind what it is to be done with
+        at = 0
+        for name, text, _ in items:
+            if changed[at] and name.endswith(".DiagnosticsState") == last:
+                row = model.find(name)
+                if row[3][0] == "~":
+                    model.volatile[name] = parse(row[0], text)
+                if model.on_change:
+                    model.on_change(name, by_acs)
+            at += 1
     if parameter_key is not None and model.on_change:
         model.on_change(_PARAMETER_KEY, by_acs)
     return int(status)

@@ -95,6 +95,7 @@ SETTINGS = (
         "phase; year below 1000: any",
     ),
     ("time", "ntp_server", "str", "", 256, False, "host or host:port; empty: none is asked"),
+    ("app", "folder", "str", "", 256, False, "folder of an application: see docs/data-model.md"),
     ("network", "local_ip", "ipv4", "", None, False, "empty: find out"),
     ("log", "level", "one", "I", ("D", "I", "W", "E"), False, "least important line printed"),
     (
