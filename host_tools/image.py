@@ -104,7 +104,7 @@ def _application(folder: Path) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as made:
         for at, path in enumerate(sorted(folder.rglob("*.py"))):
             name = path.relative_to(folder)
-            code = compile_one(path, name, Path(made) / f"{at}.mpy", "")
+            code = compile_one(path.read_bytes(), path, Path(made) / f"{at}.mpy", "")
             files[f"{APPLICATION}/{name.with_suffix('.mpy').as_posix()}"] = code
     return files
 

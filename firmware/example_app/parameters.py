@@ -1,6 +1,6 @@
 """What an ACS sees of the application. The form: docs/data-model.md."""
 
-import app
+from . import hardware
 
 OBJECTS = (
     """Device.X_020000_Example.
@@ -14,20 +14,11 @@ Name - s32 @output_name
 On WK b @output
 """,
 )
-
-
-def set_interval(seconds):
-    app.interval = seconds
-
-
 GET = {
-    "temperature": lambda: app.temperature,
-    "interval": lambda: app.interval,
-    "outputs": lambda: len(app.outputs),
-    "output_name": lambda number: app.NAMES[number - 1],
-    "output": lambda number: app.outputs[number - 1],
+    "temperature": lambda: hardware.temperature,
+    "interval": lambda: hardware.interval,
+    "outputs": lambda: len(hardware.outputs),
+    "output_name": lambda number: hardware.NAMES[number - 1],
+    "output": lambda number: hardware.outputs[number - 1],
 }
-SET = {
-    "interval": set_interval,
-    "output": app.switch,
-}
+SET = {"interval": hardware.set_interval, "output": hardware.switch}

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from host_tools.bench import boot, datagrams, flashing, flood, size, table, wake
+from host_tools.bench import boot, datagrams, flashing, flood, size, streaming, table, wake
 from host_tools.bench.rig import rig
 from host_tools.errors import Failed, UserError
 
@@ -15,6 +15,7 @@ BENCHES = {
     "wake": wake.measure,
     "datagrams": datagrams.measure,
     "flood": flood.measure,
+    "streaming": streaming.measure,
     "boot": boot.measure,
     "size": size.measure,
     "flashing": flashing.measure,

@@ -15,7 +15,8 @@ from support import raises
 from cwmp.core import rpc
 from cwmp.core.fault import CwmpFault
 from cwmp.core.notification import Notification
-from cwmp.core.rpc_parts import Fields
+from cwmp.core.rpc_parts import Fields, Names
+from cwmp.core.rpc_values import ParameterValues
 
 MS = "Device.ManagementServer."
 PASSWORDS = ("Password", "ConnectionRequestPassword", "STUNPassword")
@@ -205,10 +206,12 @@ def test_cwmp_51_texts_arrive_as_they_were_sent():
 
 
 def test_cwmp_51_too_many_arguments_are_fault_9004():
-    names = ["Device.DeviceInfo.UpTime"] * 129
-    assert len(values_of(Device().ask(get_values(*names[:128])))) == 128
-    assert fault(get_values(*names)) == 9004
-    assert fault(set_values([(f"Device.X{i}", "", None) for i in range(129)])) == 9004
+    # Names of one table take what differs, others all their letters: 16 KB of it.
+    names = ["Device.DeviceInfo.UpTime"] * 700
+    assert len(values_of(Device().ask(get_values(*names)))) == 700
+    assert fault(get_values(*names * 2)) == 9004
+    assert fault(get_values(*["Device." + "x" * 1000] * 17)) == 9004
+    assert fault(set_values([(f"Device.X{i}", "y" * 1000, None) for i in range(17)])) == 9004
     assert fault(set_attributes(*[("Device.", 1, None)] * 129)) == 9004
     assert fault(set_attributes(("Device.", 1, ["x"] * 17))) == 9004
 
@@ -425,3 +428,20 @@ def test_cwmp_50_one_module_at_a_time_where_memory_is_scarce():
         assert changes == 5 and len(unloaded) in (4, 5), "the first may be the one of another test"
     finally:
         rpc.unload_with(None)
+
+
+def test_cwmp_09_arguments_are_packed_and_come_out_as_they_were():
+    table = MS + "InformParameter."
+    names = [table + f"{n}.Enable" for n in range(1, 60)] + ["", ".", "Device.", "x", table, MS]
+    packed = Names()
+    for name in names:
+        packed.leaf("ParameterNames", "string", name, "")
+    for _ in range(2):
+        assert [name for (name,) in packed.checked()] == names
+    values = ParameterValues()
+    items = [(name, str(at) * (at % 40), "int" if at % 3 else "") for at, name in enumerate(names)]
+    for name, text, kind in items:
+        values.leaf("ParameterValueStruct", "Name", name, "")
+        values.leaf("ParameterValueStruct", "Value", text, kind)
+        values.end("ParameterValueStruct")
+    assert list(values.checked()) == items

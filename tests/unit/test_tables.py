@@ -195,7 +195,10 @@ def test_cwmp_33_rows_bring_parameters_into_the_inform():
     added(device)
     row = TABLE + "1."
     up_time = "Device.DeviceInfo.UpTime"
-    values = [(row + "ParameterName", up_time, None), (row + "EventList", "6 CONNECTION REQUEST", None)]
+    values = [
+        (row + "ParameterName", up_time, None),
+        (row + "EventList", "6 CONNECTION REQUEST", None),
+    ]
     assert code(device, set_values(values)) == 0
 
     def informed(event):
@@ -234,7 +237,11 @@ def test_cwmp_51_setters_get_values_of_their_type_once_everything_is_valid():
     device = Device()
     pins = Pins(device)
     model = device.model
-    items = [(PIN + "2.Level", "true", None), (PIN + "3.Level", "1", None), (PIN + "3.Mode", "Out", None)]
+    items = [
+        (PIN + "2.Level", "true", None),
+        (PIN + "3.Level", "1", None),
+        (PIN + "3.Mode", "Out", None),
+    ]
     assert code(device, set_values(items + [(PIN + "5.Level", "1", None)])) == 9003
     assert code(device, set_values(items + [(PIN + "1.Mode", "Off", None)])) == 9003
     assert pins.handed == []

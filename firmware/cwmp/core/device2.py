@@ -9,9 +9,9 @@ HTTPConnectionRequestEnable.
 # One text for each object: its path, then a line `name flags type default` for each parameter. A
 # text takes a third of the memory of tuples. Parents stand before children.
 #
-# A table says `path.{i}. rows` once for all its rows: `rows` is the most that the ACS may create
-# (CWMP-55; they are kept on flash), or `@` and the name of a getter, which gives their number, or a
-# list of instance numbers.
+# A table says `path.{i}. rows` once for all its rows. `rows` is the most that the ACS may create,
+# kept on flash (CWMP-55), or `@` and the name of a getter, which gives their number, or a list of
+# instance numbers.
 #
 # Flags, - for none:
 #   W  writable by the ACS, and kept on flash
@@ -27,9 +27,13 @@ HTTPConnectionRequestEnable.
 #   L  later: a write is committed at once and used by the next session (CWMP-23)
 # Type: a letter of `cwmp_types.TYPES`, then the longest text, `one|of|these`, or `lowest:highest`;
 # without, what the type holds.
-# Default: `=` and a text, `section.key` of the settings, `@` and the name of a getter (with W of a
-# setter, too; with K the device keeps what was written, and sets it again at each boot), `~` and a text:
-# what is written is forgotten at a boot, or `#` and a table: how many rows it has.
+# Default:
+#   =text        kept where it is written
+#   section.key  the same, of the settings
+#   @name        of a getter; with W of a setter, too; with K what was written is kept, and set
+#                again at each boot
+#   ~text        what is written is forgotten at a boot
+#   #table       how many rows that has
 DEVICE2 = (
     """Device.
 RootDataModelVersion I s32 =2.15

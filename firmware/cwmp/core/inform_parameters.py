@@ -2,7 +2,7 @@
 parameters (CWMP-33). Loaded where there are such rows.
 """
 
-from . import events
+from .events import VALUE_CHANGE, known
 from .fault import CwmpFault
 from .inform import INFORM_TABLE
 
@@ -16,17 +16,17 @@ def wanted(model, listed):
         if not model.value(row + "Enable"):
             continue
         for code, _ in listed:
-            if code != events.VALUE_CHANGE and (codes is None or code in codes):
+            if code != VALUE_CHANGE and (codes is None or code in codes):
                 yield from _matching(model, model.value(row + "ParameterName"))
                 break
 
 
 def check(model, flags, text):
-    """Raise the fault of a ParameterName (flag N) or an EventList (flag E) that no row may have."""
+    """Raise the fault of a ParameterName (flag N) or EventList (flag E) that no row may have."""
     if "E" in flags:
         for code in text.split(",") if text else ():
             code = code.strip()
-            if code == events.VALUE_CHANGE or not events.known(code):
+            if code == VALUE_CHANGE or not known(code):
                 raise CwmpFault(9007, "Not an event that can be listed")
     elif text and (text[-1] == "." or text[0] in ".*" or _is_forced(model, text)):
         raise CwmpFault(9007, "A forced parameter, or no complete name")

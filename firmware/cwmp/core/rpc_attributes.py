@@ -64,7 +64,7 @@ def _get(session, arguments):
 def _attributes(model, paths, count):
     yield b"<cwmp:GetParameterAttributesResponse>"
     yield array_head("ParameterList", "cwmp:ParameterAttributeStruct", count)
-    for path in paths:
+    for (path,) in paths:
         for name in model.expand(path):
             notification, access_list = model.attributes(name)
             yield b"<ParameterAttributeStruct><Name>"

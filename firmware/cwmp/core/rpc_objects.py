@@ -43,7 +43,11 @@ def _delete(session, arguments):
     numbers = model.rows[table].copy()
     numbers.remove(number)  # never the first one, which is higher than any that was given
     _keep(
-        model, arguments, _others(model.values, path), _others(model.kept_attributes, path), table,
+        model,
+        arguments,
+        _others(model.values, path),
+        _others(model.kept_attributes, path),
+        table,
         numbers,
     )
     return response, "DeleteObject", "<Status>0</Status>"

@@ -29,9 +29,7 @@ class Management:
         getters, setters = self._getters(), {}
         objects = DEVICE2 + parts.add(agent, getters, setters)
         known = agent.kept is not None
-        self.model = DataModel(
-            objects, agent.site, getters, agent.log, agent.told, known, setters
-        )
+        self.model = DataModel(objects, agent.site, getters, agent.log, agent.told, known, setters)
         self.model.volatile = agent.volatile
         self.notification = Notification(self.model)
         self.events = EventQueue(self.notification, agent.log)

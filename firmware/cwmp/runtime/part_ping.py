@@ -2,8 +2,10 @@
 
 import sys
 
-_OBJECTS = """Device.IP.Diagnostics.
-""", """Device.IP.Diagnostics.IPPing.
+_OBJECTS = (
+    """Device.IP.Diagnostics.
+""",
+    """Device.IP.Diagnostics.IPPing.
 DiagnosticsState WD sRequested|Canceled ~None
 Interface W s|Device.IP.Interface.1.|Device.IP.Interface.1 ~
 Host W s256 ~
@@ -16,7 +18,8 @@ FailureCount D u ~0
 AverageResponseTime D u ~0
 MinimumResponseTime D u ~0
 MaximumResponseTime D u ~0
-"""
+""",
+)
 
 
 def bind(agent):

@@ -52,7 +52,6 @@ async def _ping(address, count, timeout, size, dscp, times):
         packet = bytearray(_HEADER + size)  # zeros: the checksum is that of the header
         packet[0] = _ECHO
         packet[4:6] = os.urandom(2)
-        answer = bytearray(_IP_MAX + len(packet))
         for number in range(count):
             if number:
                 await asyncio.sleep_ms(_PAUSE)
@@ -65,7 +64,7 @@ async def _ping(address, count, timeout, size, dscp, times):
             sent = ticks_ms()
             try:
                 sock.sendto(packet, address)
-                if await _answered(sock, packet, answer, sent, timeout):
+                if await _answered(sock, packet, sent, timeout):
                     times.append(ticks_diff(ticks_ms(), sent))
             except OSError:
                 continue  # no way there, or no buffer: one that failed
@@ -74,7 +73,7 @@ async def _ping(address, count, timeout, size, dscp, times):
         sock.close()
 
 
-async def _answered(sock, packet, answer, sent, timeout):
+async def _answered(sock, packet, sent, timeout):
     while True:
         left = timeout - ticks_diff(ticks_ms(), sent)
         if left <= 0:
@@ -83,7 +82,12 @@ async def _answered(sock, packet, answer, sent, timeout):
             await asyncio.wait_for_ms(readable(sock), left)
         except asyncio.TimeoutError:
             return False
-        count = sock.readinto(answer) or 0
-        at = (answer[0] & 15) * 4  # all ICMP of this host comes here, the IP header before it
-        if count >= at + _HEADER and answer[at] == 0 and answer[at + 4 : at + 8] == packet[4:8]:
+        answer = sock.recv(_IP_MAX + len(packet))
+        # All ICMP of this host comes here, the IP header before it.
+        at = (answer[0] & 15) * 4 if answer else 0
+        if (
+            len(answer) >= at + _HEADER
+            and answer[at] == 0
+            and answer[at + 4 : at + 8] == packet[4:8]
+        ):
             return True
