@@ -207,9 +207,9 @@ def test_cwmp_51_texts_arrive_as_they_were_sent():
 
 def test_cwmp_51_too_many_arguments_are_fault_9004():
     # Names of one table take what differs, others all their letters: 16 KB of it.
-    names = ["Device.DeviceInfo.UpTime"] * 700
-    assert len(values_of(Device().ask(get_values(*names)))) == 700
-    assert fault(get_values(*names * 2)) == 9004
+    names = ["Device.DeviceInfo.UpTime"] * 300
+    assert len(values_of(Device().ask(get_values(*names)))) == 300
+    assert fault(get_values(*names * 3)) == 9004
     assert fault(get_values(*["Device." + "x" * 1000] * 17)) == 9004
     assert fault(set_values([(f"Device.X{i}", "y" * 1000, None) for i in range(17)])) == 9004
     assert fault(set_attributes(*[("Device.", 1, None)] * 129)) == 9004
