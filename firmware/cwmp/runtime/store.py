@@ -6,10 +6,14 @@ import json
 import os
 from binascii import crc32
 
+from micropython import const
+
 # A record is one line "<crc32> <size>" and JSON. It is written to a temporary name and renamed;
 # the generation before it is kept. Whatever step a cut hits, one of the three files holds what was
 # acknowledged last, or what was about to be. `new` stands before `old`: a whole one without `json`
 # beside it is a save that was cut between the two renames.
+_HEAD = const(32)
+_BLOCK = const(256)
 _GENERATIONS = (".json", ".new", ".old")
 
 
@@ -39,10 +43,9 @@ class Store:
         for suffix in _GENERATIONS:
             try:
                 with open(self._path + name + suffix, "rb") as file:
-                    content = file.read()
+                    value = _decode(file)
             except OSError:
                 continue
-            value = _decode(content)
             if value is not None:
                 if suffix != ".json":
                     self._log("W", "store", "recovered record={} from={}".format(name, suffix[1:]))
@@ -61,13 +64,18 @@ class Store:
         when it is not.
         """
         path = self._path + name
-        body = json.dumps(value).encode()
         new = path + ".new"
+        # Made twice, so that no record has to be in memory as one text.
+        size = crc = 0
+        for piece in _pieces(value):
+            crc = crc32(piece, crc)
+            size += len(piece)
         with open(new, "wb") as file:
-            file.write("{:08x} {}\n".format(crc32(body), len(body)).encode())
-            file.write(body)
+            file.write("{:08x} {}\n".format(crc, size).encode())
+            for piece in _pieces(value):
+                file.write(piece)
         # A damaged one never pushes a good old one out.
-        if _decode(_read(path + ".json")) is not None:
+        if _is_whole(path + ".json"):
             os.rename(path + ".json", path + ".old")
         os.rename(new, path + ".json")
 
@@ -82,21 +90,45 @@ class Store:
                 continue
 
 
-def _read(path):
+def _pieces(value):
+    # JSON as bytes, in pieces of one entry.
+    if isinstance(value, dict):
+        head = "{"
+        for key, entry in value.items():
+            yield (head + json.dumps(str(key)) + ": ").encode()
+            yield from _pieces(entry)
+            head = ", "
+        yield b"}" if value else b"{}"
+    else:
+        yield json.dumps(value).encode()
+
+
+def _is_whole(path):
     try:
         with open(path, "rb") as file:
-            return file.read()
+            return _checked(file)
     except OSError:
-        return b""
+        return False
 
 
-def _decode(content):
+def _checked(file):
+    # Whether the file is whole; it then stands before the JSON.
+    head = file.readline(_HEAD)
+    crc = size = 0
+    while True:
+        block = file.read(_BLOCK)
+        if not block:
+            break
+        crc = crc32(block, crc)
+        size += len(block)
+    file.seek(len(head))
+    return head == "{:08x} {}\n".format(crc, size).encode()
+
+
+def _decode(file):
     # Returns (value,), or None for anything that is not a whole record.
-    end = content.find(b"\n")
-    body = memoryview(content)[end + 1 :]
-    if end < 0 or content[:end] != "{:08x} {}".format(crc32(body), len(body)).encode():
-        return None
-    try:
-        return (json.loads(content[end + 1 :]),)
-    except ValueError:
-        return None
+    if _checked(file):
+        try:
+            return (json.load(file),)
+        except ValueError:
+            return None
