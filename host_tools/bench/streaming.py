@@ -11,6 +11,7 @@ METHODS = {
     "GetParameterNames": ((10, 100, 1000), 6144),
     "GetParameterValues": ((10, 100, 1000), 6144),
     "SetParameterValues": ((10, 100, 200), 12288),
+    "SetParameterValues kept": ((10, 100, 200), 32768),  # the values themselves, old and new
 }
 RUNS = 5
 
@@ -45,8 +46,9 @@ def measure(rig: Rig, runs: int = RUNS) -> Iterator[Row]:
 
 
 def _run(rig: Rig, method: str, count: int) -> tuple[int, int]:
-    for line in rig.script("streaming.py", method, str(count)).splitlines():
-        words = line.split()
-        if words[:3] == ["P8", method, str(count)]:
-            return int(words[3]), int(words[4])
+    head = f"P8 {method} {count} "
+    for line in rig.script("streaming.py", *method.split(), str(count)).splitlines():
+        if line.startswith(head):
+            took, peak = line.removeprefix(head).split()[:2]
+            return int(took), int(peak)
     raise RuntimeError("streaming.py printed no P8 line")

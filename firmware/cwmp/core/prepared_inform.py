@@ -34,7 +34,7 @@ class PreparedInform:
         """Render it, if need be; True when it is ready: not when it is too long to be held, or the
         ACS wants parameters in it that change as time goes by.
         """
-        if self._message is None and INFORM_TABLE not in self._model.rows:
+        if self._message is None and len(self._model.rows.get(INFORM_TABLE, ())) < 2:
             message = inform_message(
                 self._model,
                 str(self.message_id),

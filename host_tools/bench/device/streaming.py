@@ -18,6 +18,7 @@ from cwmp.core.events import EventQueue  # noqa: E402
 from cwmp.core.notification import Notification  # noqa: E402
 from cwmp.core.session import Session  # noqa: E402
 from cwmp.core.settings import load  # noqa: E402
+from cwmp.runtime.store import Store  # noqa: E402
 
 TABLE = "Device.X_020000_Sensor."
 HEAD = (
@@ -32,10 +33,14 @@ ITEM = (
     b"<ParameterValueStruct><Name>Device.X_020000_Sensor.%d.Limit</Name>"
     b'<Value xsi:type="xsd:unsignedInt">%d</Value></ParameterValueStruct>'
 )
-OBJECTS = (TABLE + "{i}. @sensors\nLimit W u @limit\n",)
+# With KEPT the firmware keeps what is written, on flash; else an application does, in an array.
+OBJECTS = TABLE + "{i}. @sensors\nLimit W u @limit\n"
+KEPT = OBJECTS.replace("@limit", "=0")
+
+watched = []  # what looks at the heap, in the second run
 
 
-def session_about(count):
+def session_about(count, kept):
     limits = array("H", bytes(2 * count))
 
     def get(number):
@@ -48,21 +53,29 @@ def session_about(count):
     for name in ("software_version", "connection_request_url", "udp_connection_request_address"):
         getters[name] = lambda: "x"
     getters["up_time"] = getters["nat_detected"] = lambda: 1
-    model = DataModel(DEVICE2 + OBJECTS, load({}), getters, setters={"limit": put})
+    objects = DEVICE2 + (KEPT if kept else OBJECTS,)
+    model = DataModel(objects, load({}), getters, setters={"limit": put})
     notification = Notification(model)
-    model.on_change = notification.changed
+    store = Store("state", lambda level, area, text: None)
+
+    def persist(record):
+        store.save("params", record)
+        if watched:
+            watched[0]()
+
+    model.attach(persist, notification.changed)
     session = Session(model, EventQueue(notification), notification, None)
     session.begin()
     answer(session, (HEAD, ACCEPTED, TAIL), None)
     return session
 
 
-def request(method, count):
+def request(method, count, more=0):
     yield HEAD
     if method == "SetParameterValues":
         yield b"<c:SetParameterValues><ParameterList>"
         for number in range(1, count + 1):
-            yield ITEM % (number, number)
+            yield ITEM % (number, number + more)
         yield b"</ParameterList><ParameterKey>k</ParameterKey></c:SetParameterValues>"
     elif method == "GetParameterNames":
         yield b"<c:GetParameterNames><ParameterPath>Device.X_020000_Sensor.</ParameterPath>"
@@ -93,8 +106,8 @@ def heap():
     return gc.mem_alloc()
 
 
-def main(method, count):
-    session = session_about(count)
+def main(method, count, kept):
+    session = session_about(count, kept)
     answer(session, request(method, 1), None)
     gc.collect()
     start = ticks_us()
@@ -107,8 +120,9 @@ def main(method, count):
         nonlocal peak
         peak = max(peak, heap())
 
-    size = answer(session, request(method, count), look)
-    print("P8", method, count, took, peak - before, size)
+    watched.append(look)
+    size = answer(session, request(method, count, 1), look)
+    print("P8", " ".join(sys.argv[1:]), took, peak - before, size)
 
 
-main(sys.argv[1], int(sys.argv[2]))
+main(sys.argv[1], int(sys.argv[-1]), "kept" in sys.argv)
