@@ -42,8 +42,7 @@ class Store:
         damaged = False
         for suffix in _GENERATIONS:
             try:
-                with open(self._path + name + suffix, "rb") as file:
-                    value = _decode(file)
+                value = _read(self._path + name + suffix, json.load)
             except OSError:
                 continue
             if value is not None:
@@ -75,7 +74,11 @@ class Store:
             for piece in _pieces(value):
                 file.write(piece)
         # A damaged one never pushes a good old one out.
-        if _is_whole(path + ".json"):
+        try:
+            whole = _read(path + ".json", bool)
+        except OSError:
+            whole = None  # the first one
+        if whole:
             os.rename(path + ".json", path + ".old")
         os.rename(new, path + ".json")
 
@@ -103,32 +106,21 @@ def _pieces(value):
         yield json.dumps(value).encode()
 
 
-def _is_whole(path):
-    try:
-        with open(path, "rb") as file:
-            return _checked(file)
-    except OSError:
-        return False
-
-
-def _checked(file):
-    # Whether the file is whole; it then stands before the JSON.
-    head = file.readline(_HEAD)
-    crc = size = 0
-    while True:
-        block = file.read(_BLOCK)
-        if not block:
-            break
-        crc = crc32(block, crc)
-        size += len(block)
-    file.seek(len(head))
-    return head == "{:08x} {}\n".format(crc, size).encode()
-
-
-def _decode(file):
-    # Returns (value,), or None for anything that is not a whole record.
-    if _checked(file):
+def _read(path, parse):
+    # Returns (what parse(file) makes of the JSON,), or None for what is not a whole record.
+    with open(path, "rb") as file:
+        head = file.readline(_HEAD)
+        crc = size = 0
+        while True:
+            block = file.read(_BLOCK)
+            if not block:
+                break
+            crc = crc32(block, crc)
+            size += len(block)
+        if head != "{:08x} {}\n".format(crc, size).encode():
+            return None
+        file.seek(len(head))
         try:
-            return (json.load(file),)
+            return (parse(file),)
         except ValueError:
             return None
