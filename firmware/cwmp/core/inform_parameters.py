@@ -2,6 +2,7 @@
 parameters (CWMP-33). Loaded where there are such rows.
 """
 
+from ..wire.soap import own
 from .events import VALUE_CHANGE, known
 from .fault import CwmpFault
 from .inform import INFORM_TABLE
@@ -41,6 +42,7 @@ def _is_forced(model, pattern):
 
 def _matching(model, pattern):
     # Names of parameters; "*" stands for any instance number.
+    pattern = own(pattern)
     star = pattern.find("*")
     try:
         if star < 0:

@@ -6,6 +6,7 @@ answered. The number of a deleted row is not given to another one.
 
 from micropython import const
 
+from ..wire.soap import own
 from .fault import CwmpFault
 from .model_record import keep
 from .model_values import put_key
@@ -55,7 +56,7 @@ def _delete(session, arguments):
 
 def _named(model, arguments):
     # -> path, the text that declares it, instance number as in `DataModel.object`.
-    path = arguments.text("ObjectName")
+    path = own(arguments.text("ObjectName"))
     arguments.text("ParameterKey", _KEY)
     if path[-1:] != ".":
         raise CwmpFault(9005)

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from ..wire.soap import array_head, escape
+from ..wire.soap import array_head, escape, own
 from .fault import CwmpFault
 
 _MAX_ITEMS = const(128)  # of a list whose items are objects
@@ -123,7 +123,7 @@ class Names(Packed):
 
     def leaf(self, parent, local, text, xsi_type):
         if parent == "ParameterNames":
-            self.add(text)
+            self.add(own(text))
 
     def found(self, model):
         """-> the paths and how many parameters they stand for; CwmpFault, before the first byte

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from ..wire.soap import array_head, parameter_value
+from ..wire.soap import array_head, own, parameter_value
 from .fault import CwmpFault
 from .rpc_parts import Names, Packed, checked, response
 
@@ -19,7 +19,7 @@ class ParameterValues(Packed):
 
     def leaf(self, parent, local, text, xsi_type):
         if local == "Name":
-            self._name = text
+            self._name = own(text)
         elif local == "Value":
             self._value = text
             self._type = xsi_type

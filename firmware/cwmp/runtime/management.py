@@ -10,7 +10,6 @@ from binascii import hexlify
 from .. import VERSION, runtime
 from ..core import schedule as reasons
 from ..core.data_model import DataModel
-from ..core.device2 import DEVICE2
 from ..core.events import EventQueue
 from ..core.notification import Notification
 from ..wire.http_error import HttpError
@@ -27,7 +26,7 @@ class Management:
     def __init__(self, agent):
         self.agent = agent
         getters, setters = self._getters(), {}
-        objects = DEVICE2 + parts.add(agent, getters, setters)
+        objects = parts.add(agent, getters, setters)
         known = agent.kept is not None
         self.model = DataModel(objects, agent.site, getters, agent.log, agent.told, known, setters)
         self.model.volatile = agent.volatile

@@ -7,20 +7,25 @@ setters by the names in them. A slice: loaded and dropped with the data model.
 import socket
 
 from ..core.data_model import DataModel
+from ..core.device2 import DEVICE2
 
 APPLICATION = "app"
 
 
 def add(agent, getters, setters):
-    """Return the texts of all parts, and put their getters and setters into both dicts."""
-    wanted = ["part_device"]
-    if agent.site["time"]["ntp_server"]:
-        wanted.append("part_time")
-    if agent.port.network == "wlan":
-        wanted.append("part_wifi")
-    if agent.port.raw_sockets and hasattr(socket, "SOCK_RAW"):
-        wanted.append("part_ping")
-    objects = ()
+    """Return all texts of the data model, and put their getters and setters into both dicts."""
+    objects = DEVICE2
+    if agent.site["device"]["root"] != "Device":
+        objects = ()
+        wanted = ("part_gateway",)  # what it has of the others stands elsewhere in that model
+    else:
+        wanted = ["part_device"]
+        if agent.site["time"]["ntp_server"]:
+            wanted.append("part_time")
+        if agent.port.network == "wlan":
+            wanted.append("part_wifi")
+        if agent.port.raw_sockets and hasattr(socket, "SOCK_RAW"):
+            wanted.append("part_ping")
     room = __name__.partition(".")[0] + ".runtime."
     for name in wanted:
         module = __import__(room + name, None, None, ("bind",))
