@@ -287,6 +287,19 @@ def test_dm_04_what_a_setter_got_is_set_again_at_a_boot_and_what_is_volatile_is_
     assert fresh.model.get(PIN + "1.Note")[0] == "-"
 
 
+def test_dm_04_a_setter_that_fails_at_a_boot_keeps_what_is_kept():
+    device = Device()
+    Pins(device)
+    flash = Flash(device)
+    assert code(device, set_values([(PIN + f"{n}.Level", "1", None) for n in (4, 1)])) == 0
+    fresh = Device()
+    pins = Pins(fresh)
+    pins.broken = OSError(5)
+    fresh.model.restore(flash.record)
+    assert pins.handed == [(1, True)]
+    assert fresh.model.values[PIN + "4.Level"] == "1"
+
+
 def test_dm_04_a_declaration_that_cannot_work_is_refused_at_boot():
     device = Device()
     Pins(device)

@@ -55,9 +55,9 @@ def restore(model, record):
                 text = checked(model, name, text)
             elif "K" not in row[1] or not isinstance(text, str):
                 raise CwmpFault(9008)
-            if row[3][0] == "@":
-                hand_over(model, row, text)
             model.values[name] = text
+            if row[3][0] == "@":
+                _set_again(model, row, text)
         except (CwmpFault, AttributeError, TypeError):
             model.log("W", "store", "dropped value=" + name)
             dropped += 1
@@ -82,6 +82,13 @@ def restore(model, record):
         except CwmpFault:
             pass  # logged; a flash that fails is found again by the next write
     return tuple(updated)
+
+
+def _set_again(model, row, text):
+    try:
+        hand_over(model, row, text)
+    except Exception as error:  # noqa: BLE001 - hardware that fails must not stop the boot
+        model.log("E", "model", 'setter={} error="{}"'.format(row[3][1:], repr(error)))
 
 
 def _are_rows(model, table, numbers):

@@ -54,6 +54,8 @@ def _of_application(agent, getters, setters):
         for name in get:
             if name in getters:
                 raise ValueError("a getter of the firmware has the name " + name)
+    except MemoryError:
+        raise  # there may be more of it another time
     except Exception as error:  # noqa: BLE001
         agent.log("E", "app", 'left-out error="{}"'.format(repr(error)))
         agent.site["app"]["folder"] = ""  # until the next boot
