@@ -38,7 +38,7 @@ def bench(
 ) -> None:
     """Measure the firmware on the unix port, as ratios within this run.
 
-    Takes about a minute and a half; other work on the machine makes the figures worse. Exit status
+    Takes about two minutes; other work on the machine makes the figures worse. Exit status
     1 when a target is missed.
 
     Example: python -m host_tools bench wake datagrams

@@ -13,19 +13,16 @@ METHODS = {
     "SetParameterValues": ((10, 100, 200), 12288),
     "SetParameterValues kept": ((10, 100, 200), 32768),  # the values themselves, old and new
 }
-RUNS = 5
+RUNS = 7
 
 
 def measure(rig: Rig, runs: int = RUNS) -> Iterator[Row]:
-    """Run device/streaming.py for each method and count, each in an interpreter of its own."""
+    """Run device/streaming.py for each method and count in turns, each in its own interpreter."""
     rig.flash(site("http://127.0.0.1:1/", free_port()))
     for method, (counts, room) in METHODS.items():
-        times: dict[int, float] = {}
-        peaks: dict[int, int] = {}
-        for count in counts:
-            found = [_run(rig, method, count) for _ in range(runs)]
-            times[count] = min(took for took, _ in found) / count
-            peaks[count] = min(peak for _, peak in found)
+        found = [{count: _run(rig, method, count) for count in counts} for _ in range(runs)]
+        times = {count: min(run[count][0] for run in found) / count for count in counts}
+        peaks = {count: min(run[count][1] for run in found) for count in counts}
         few, some, most = counts
         yield Row(
             "P8",
