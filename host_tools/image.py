@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 EMITTER = re.compile(rb"^[ \t]*@micropython\.(?:viper|native)[ \t]*(?:#.*)?$", re.MULTILINE)
 CA = "acs_ca.der"
+APPLICATION = "app"  # the package that the firmware imports
 SOURCES_AS_THEY_ARE = ("boot.py", "main.py")  # MicroPython runs these by name, and only as source
 
 
@@ -70,17 +71,41 @@ def read_site(path: Path, firmware: Path = FIRMWARE, *, network: str = "host") -
             read_ca(Path(data["acs"]["ca"]))
         except UserError as error:
             raise UserError(f"{path}:{line_of(path, 'acs', 'ca')}: acs.ca: {error}") from None
+    app = data.get("app", {}).get("folder")
+    if app:
+        folder = (path.parent / app).resolve()
+        if not (folder / "parameters.py").is_file():
+            line = line_of(path, "app", "folder")
+            raise UserError(f"{path}:{line}: app.folder: there is no {folder / 'parameters.py'}")
+        data["app"]["folder"] = str(folder)
     return data
 
 
 def _of_site(site: Mapping[str, Any]) -> dict[str, bytes]:
-    """What a site brings: its configuration, and the CA under the name it has on the flash."""
+    """What a site brings: its configuration, and under the names that they have on the flash the
+    CA and the application.
+    """
     files = {}
     ca = site.get("acs", {}).get("ca")
     if ca:
         files[CA] = read_ca(Path(ca))
         site = {**site, "acs": {**site["acs"], "ca": CA}}
+    folder = site.get("app", {}).get("folder")
+    if folder:
+        files.update(_application(Path(folder)))
+        site = {**site, "app": {**site["app"], "folder": APPLICATION}}
     files["site.json"] = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
+    return files
+
+
+def _application(folder: Path) -> dict[str, bytes]:
+    """Compile the modules of an application to bytecode, which runs on every board."""
+    files = {}
+    with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as made:
+        for at, path in enumerate(sorted(folder.rglob("*.py"))):
+            name = path.relative_to(folder)
+            code = compile_one(path.read_bytes(), path, Path(made) / f"{at}.mpy", "")
+            files[f"{APPLICATION}/{name.with_suffix('.mpy').as_posix()}"] = code
     return files
 
 

@@ -23,7 +23,9 @@ ROM_NAMES = Path(__file__).with_name("rom_names.txt")
 # A name, or a text or comment, which is no name.
 _WORD = re.compile(r'"""[\s\S]*?"""|"[^"\n]*"|\'[^\'\n]*\'|#[^\n]*|\w+')
 _ANY = "_"  # stands for every argument that no call names
-PUBLIC = frozenset({"main", "cwmp"})  # what main.py calls by name, and `import cwmp` at the prompt
+# What main.py calls by name, `import cwmp` at the prompt, and what applications may use of the
+# agent (docs/data-model.md).
+PUBLIC = frozenset({"main", "cwmp", "changed", "log", "now"})
 
 
 def rom_names() -> list[str]:

@@ -21,7 +21,7 @@ runtime.store runtime.resolver runtime.udp runtime.agent runtime.supervisor
 """
 MANAGEMENT = """
 core.fault core.cwmp_types core.device2 core.data_model core.notification core.events
-wire.http_error runtime.management
+wire.http_error runtime.parts runtime.management
 """
 SESSION = """
 wire.http wire.xml wire.soap core.inform core.rpc core.rpc_parts core.session

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterable
 
-CONFIGURATION = "site.json"  # an image without it keeps the one that is there, and its CA
+# An image without it keeps the one that is there, its CA and its application.
+CONFIGURATION = "site.json"
 CA = "acs_ca.der"
+APPLICATION = "app/"
 LIST = "image.json"  # what was installed: goes first and comes last
 PACKAGE = "lib/cwmp/"
 # Files that would be found before lib/cwmp: an older layout, or one left by hand.
@@ -17,11 +19,12 @@ def stale(present: Iterable[str], listed: Iterable[str], new: Iterable[str]) -> 
     and its owner and stay.
     """
     old, coming = set(listed), set(new)
+    there = set(present)
     if CONFIGURATION not in coming:
-        coming |= {CONFIGURATION, CA}
+        coming |= {CONFIGURATION, CA} | {name for name in there if name.startswith(APPLICATION)}
     return sorted(
         name
-        for name in set(present) - coming
+        for name in there - coming
         if name in old
         or name.startswith(PACKAGE)
         or any(name == shadow or name.startswith(shadow + "/") for shadow in SHADOWS)

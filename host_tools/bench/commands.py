@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from host_tools.bench import boot, datagrams, flashing, flood, size, table, wake
+from host_tools.bench import boot, datagrams, flashing, flood, size, streaming, table, wake
 from host_tools.bench.rig import rig
 from host_tools.errors import Failed, UserError
 
@@ -15,6 +15,7 @@ BENCHES = {
     "wake": wake.measure,
     "datagrams": datagrams.measure,
     "flood": flood.measure,
+    "streaming": streaming.measure,
     "boot": boot.measure,
     "size": size.measure,
     "flashing": flashing.measure,
@@ -37,7 +38,7 @@ def bench(
 ) -> None:
     """Measure the firmware on the unix port, as ratios within this run.
 
-    Takes about a minute and a half; other work on the machine makes the figures worse. Exit status
+    Takes about two minutes; other work on the machine makes the figures worse. Exit status
     1 when a target is missed.
 
     Example: python -m host_tools bench wake datagrams

@@ -62,7 +62,7 @@ def test_help_lists_every_command_and_each_one_works(board: Cpe):
             "get Device.DeviceInfo.ModelName\n"
             "Device.DeviceInfo.ModelName = esp-cwmp  (string)\nok\n"
         )
-        assert say(b"get Device.DeviceInfo.\r", DONE).count("Device.DeviceInfo.") == 11
+        assert say(b"get Device.DeviceInfo.\r", DONE).count("Device.DeviceInfo.") == 13
 
 
 def test_wrong_input_is_one_error_line(board: Cpe):

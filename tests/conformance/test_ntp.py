@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from host_tools.lab import rpc
 from host_tools.lab.ntp import NtpServer
 from tests.conformance.certificates import Certificates
 from tests.conformance.patched import boot_first
@@ -123,3 +124,31 @@ async def test_tls_waits_for_the_clock(make_rig: MakeRig, tmp_path: Path):
         assert rig.acs.cpes == {}
         server.leap = 0
         await rig.acs.wait_cpe(20)
+
+
+TIME = "Device.Time."
+
+
+async def test_dm_03_an_acs_reads_the_clock_and_names_another_server(make_rig: MakeRig):
+    async with NtpServer(clock=lambda: 2_000_000_000.4) as first, NtpServer() as second:
+        rig = await board_without_clock(make_rig, named(first))
+        await rig.ready()
+        await rig.board.seen("time: set unix=2000000000 off_s=never-set")
+        before, status = await rig.call(
+            rpc.get_values(TIME), rpc.set_values({TIME + "NTPServer1": named(second)})
+        )
+        assert before[TIME + "Status"] == "Synchronized" and status == 0
+        assert before[TIME + "CurrentLocalTime"].startswith("2033-05-18T03:33:2")
+        assert before[TIME + "NTPServer1"] == named(first)
+        await rig.board.seen("time: set unix=1[0-9]+ off_s=-[0-9]+")
+        await rig.idle()
+        await rig.power_cut()  # the server is kept
+        await rig.board.seen("time: set unix=1[0-9]+ off_s=never-set")
+        await rig.ready()
+        await rig.ask(rpc.set_values({TIME + "Enable": False}))
+        assert (await rig.ask(rpc.get_values(TIME + "Status"))) == {TIME + "Status": "Disabled"}
+
+
+async def test_dm_03_no_time_without_a_server(make_rig: MakeRig):
+    rig = await (await make_rig()).ready()
+    assert TIME not in await rig.ask(rpc.get_names("Device.", True))

@@ -60,6 +60,7 @@ TABLE = {
     MS + "STUNMinimumKeepAlivePeriod": ("unsignedInt", True, "30"),
     MS + "NATDetected": ("boolean", False, "0"),
     MS + "AliasBasedAddressing": ("boolean", False, "0"),
+    MS + "InformParameterNumberOfEntries": ("unsignedInt", False, "0"),
 }
 
 
@@ -96,7 +97,7 @@ def test_dm_03_nothing_that_is_not_implemented():
     model = Board().model
     for name in (
         MS + "UDPConnectionRequestAddressNotificationLimit",
-        MS + "InformParameter.",
+        MS + "InformParameter.1.",
         "Device.Time.",
         "InternetGatewayDevice.",
     ):
@@ -189,7 +190,7 @@ def test_cwmp_53_children():
     whole = list(model.children(INFO, False))
     assert whole[0] == (INFO, False) and whole[1:] == direct
     tree = list(model.children("", False))
-    assert tree[0] == ("Device.", False) and len(tree) == len(TABLE) + 3
+    assert tree[0] == ("Device.", False) and len(tree) == len(TABLE) + 4
     assert tree == list(model.children("Device.", False))
     assert list(model.children(MS + "URL", False)) == [(MS + "URL", True)]
     assert list(model.children(MS + "ParameterKey", False)) == [(MS + "ParameterKey", False)]
@@ -240,7 +241,7 @@ def test_cwmp_51_name_listed_twice():
         (MS + "Bad", "", None),
         (MS + "STUNEnable", "1", None),
     ]
-    assert codes(board.model.set_errors(items)) == [("STUNEnable", 9003), ("Bad", 9005)]
+    assert codes(board.model.set_errors(items)) == [("Bad", 9005), ("STUNEnable", 9003)]
     error = fault(9003, board.model.set, items, "")
     assert codes(error.details) == [("Bad", 9005)] and "twice" in error.text
     assert board.steps == []

@@ -40,7 +40,9 @@ def test_settings_error_names_key_value_and_what_is_allowed():
 
 def test_settings_unknown_section_and_key():
     text = str(raises(SettingsError, load, {"stunn": {}}))
-    assert text.startswith("stunn: unknown section, known are acs, connection_request, device,")
+    assert text.startswith(
+        "stunn: unknown section, known are acs, app, connection_request, device,"
+    )
     text = refused("log", "levle", "I")
     assert text == "log.levle: unknown key, known are level"
     text = refused("acs", "Url", "http://a/")

@@ -2,11 +2,11 @@
 
 The declared texts are read where they are: only values and attributes that differ from their
 defaults take more memory. What only a write or a boot needs is in modules of its own, loaded then:
-`model_values`, `model_attributes`, `model_record` and `model_restore`. They use the attributes
-below.
+`model_values`, `model_attributes`, `model_record`, `model_restore` and `rpc_objects`. They use the
+attributes below.
 """
 
-from .cwmp_types import TYPES, to_native, to_text
+from .cwmp_types import TYPES, UNKNOWN_TIME, to_native, to_text
 from .fault import CwmpFault
 
 _ACCESS_DEFAULT = ("Subscriber",)
@@ -14,7 +14,7 @@ _ACCESS_DEFAULT = ("Subscriber",)
 
 class DataModel:
     """Parameters by full name. `settings` is what `settings.load` returned, `getters` {name:
-    callable -> value}.
+    callable -> value}, with the instance number as argument in a table.
 
     `told` (dict) outlives this object where a board drops it between sessions. `checked`: the
     declaration and the record of `restore` were already taken since the boot.
@@ -24,10 +24,15 @@ class DataModel:
     ("unsignedInt").
     """
 
-    def __init__(self, declaration, settings, getters, log=None, told=None, checked=False):
+    def __init__(
+        self, declaration, settings, getters, log=None, told=None, checked=False, setters=None
+    ):
         self.objects = declaration
         self.settings = settings
         self.getters = getters
+        self.setters = setters or {}  # name: callable(value), or (number, value) in a table
+        self.volatile = {}  # name: text, of those that begin with ~; the runtime keeps it
+        self.rows = {}  # table: [next number, numbers ...], where the ACS may create rows
         self.log = log or _nothing
         self.values = {}  # name: canonical text, where it is not the default
         self.kept_attributes = {}  # name: (notification, access list), where not the defaults
@@ -37,9 +42,13 @@ class DataModel:
         self.persist = None
         self.on_change = None
         if not checked:
-            from .model_restore import check  # noqa: PLC0415
+            self.check()
 
-            check(self)
+    def check(self):
+        """Raise ValueError or KeyError when the declaration cannot work, see `model_restore`."""
+        from .model_restore import check  # noqa: PLC0415
+
+        check(self)
 
     def attach(self, persist, on_change):
         """Set both callables."""
@@ -74,7 +83,7 @@ class DataModel:
         if path and path[-1] != ".":
             self.find(path)
             return iter((path,))
-        return (name for name, flags in self.below(path) if flags)
+        return (name for name, _ in self.below(path) if name[-1] != ".")
 
     def children(self, path, next_level):
         """Return an iterator of (name, writable) for GetParameterNames (CWMP-53); CwmpFault 9005
@@ -97,47 +106,92 @@ class DataModel:
 
     def below(self, path):
         """Return an iterator of (name, flags) of all that a partial or empty path stands for, the
-        objects too, their flags being ""; CwmpFault 9005.
+        objects too, their flags being "W" where the ACS may create or delete rows; CwmpFault 9005.
         """
         if path:
-            self._object(path)
+            self.object(path)
         return self._walk(path)
 
     def _walk(self, path):
         for text in self.objects:
             end = text.find("\n")
-            owner = text[:end]
-            if owner.startswith(path):
-                yield owner, ""
-                while end + 1 < len(text):
-                    line = end + 1
-                    end = text.find("\n", line)
-                    name, flags, _ = text[line:end].split(" ", 2)
-                    yield owner + name, flags
+            owner, _, rows = text[:end].partition("{i}. ")
+            inside = owner.startswith(path)
+            if not rows:
+                if inside:
+                    yield owner, ""
+                    yield from _lines(owner, text, end)
+                continue
+            flags = "" if rows[0] == "@" else "W"
+            if inside:
+                yield owner, flags
+                numbers = self.instances(owner, rows)
+                if isinstance(numbers, int):
+                    numbers = range(1, numbers + 1)
+            elif path.startswith(owner):
+                numbers = (path[len(owner) : -1],)
+            else:
+                continue
+            for number in numbers:
+                row = f"{owner}{number}."
+                yield row, flags
+                yield from _lines(row, text, end)
 
-    def _object(self, path):
+    def instances(self, table, rows):
+        """Return how many rows a table has, numbered from 1, or a list of their numbers. `rows`:
+        what its declaration says.
+        """
+        return self.getters[rows[1:]]() if rows[0] == "@" else self.rows.get(table, (0,))[1:]
+
+    def object(self, path):
+        """Return the text that declares an object, and its instance number: 0 for no row, -1 for
+        a table itself; CwmpFault 9005.
+        """
+        stem = path.rfind(".", 0, len(path) - 1) + 1
+        number = path[stem:-1]
+        number = int(number) if number.isdigit() and number[0] != "0" and len(number) < 8 else 0
+        size = len(path)
         for text in self.objects:
-            if text.find("\n") == len(path) and text.startswith(path):
-                return text
+            end = text.find("\n")
+            if end == size and text.startswith(path):
+                return text, 0
+            if text.startswith("{i}. ", size) and text.startswith(path):
+                return text, -1
+            if number and text.startswith("{i}. ", stem) and text.startswith(path[:stem]):
+                numbers = self.instances(path[:stem], text[stem + 5 : end])
+                if number <= numbers if isinstance(numbers, int) else number in numbers:
+                    return text, number
         raise CwmpFault(9005)
 
     def find(self, name):
-        """Return the row (type, flags, limit as a text, default) of a complete name; CwmpFault
-        9005.
+        """Return the row (type, flags, limit as a text, default, instance number or 0) of a
+        complete name; CwmpFault 9005.
         """
         leaf = name.rfind(".") + 1
-        text = self._object(name[:leaf])
+        text, number = self.object(name[:leaf])
         at = text.find("\n" + name[leaf:] + " ") + 1
         row = text[at : text.find("\n", at)].split(" ", 3)
-        if not at or row[0] != name[leaf:]:
+        if not at or row[0] != name[leaf:] or number < 0:
             raise CwmpFault(9005)
-        return TYPES[row[2][0]], row[1], row[2][1:], row[3]
+        return TYPES[row[2][0]], row[1], row[2][1:], row[3], number
 
     def text(self, name, row):
         """Return the canonical text of what `find` found; without a `name` its default."""
-        kind, _, _, default = row
+        kind, _, _, default, number = row
         if default[0] == "@":
-            return to_text(kind, self.getters[default[1:]]())
+            getter = self.getters[default[1:]]
+            try:
+                return to_text(kind, getter(number) if number else getter())
+            except Exception as error:  # noqa: BLE001
+                # A sensor that fails must not end a session in the middle of an answer.
+                self.log("E", "model", 'getter={} error="{}"'.format(default[1:], repr(error)))
+                return {"string": "", "dateTime": UNKNOWN_TIME}.get(kind, "0")
+        if default[0] == "~":
+            return self.volatile.get(name, default[1:])
+        if default[0] == "#":
+            table = self.object(default[1:])[0].partition("{i}. ")
+            numbers = self.instances(table[0], table[2].partition("\n")[0])
+            return str(numbers if isinstance(numbers, int) else len(numbers))
         text = self.values.get(name)
         if text is not None:
             return text
@@ -215,7 +269,7 @@ class DataModel:
         """
         from .model_record import record  # noqa: PLC0415
 
-        return record(self, self.values, self.kept_attributes)
+        return record(self, self.values, self.kept_attributes, self.rows)
 
     def restore(self, record):
         """Take back a snapshot (dict or None); return the names whose forced read-only value is a
@@ -229,6 +283,7 @@ class DataModel:
 
             return restore(self, record)
         self.values = part(record, "values")
+        self.rows = part(record, "rows")
         self.kept_attributes = {}
         for name, kept in part(record, "attributes").items():
             self.kept_attributes[name] = (kept[0], tuple(kept[1]))
@@ -240,7 +295,16 @@ class DataModel:
         """
         from .model_record import keep  # noqa: PLC0415
 
-        keep(self, {}, {})
+        keep(self, {}, {}, {})
+
+
+def _lines(owner, text, end):
+    # Yields (name, flags) of the lines of `text` from its first line's `end` on.
+    while end + 1 < len(text):
+        line = end + 1
+        end = text.find("\n", line)
+        name, flags, _ = text[line:end].split(" ", 2)
+        yield owner + name, flags
 
 
 def part(record, key):

@@ -5,8 +5,11 @@ Only what is implemented is declared.
 """
 
 # One text for each object: its path, then a line `name flags type default` for each parameter. A
-# text takes a third of the memory of tuples. Parents stand before children; no object can be
-# created or deleted (CWMP-55).
+# text takes a third of the memory of tuples. Parents stand before children.
+#
+# A table says `path.{i}. rows` once for all its rows. `rows` is the most that the ACS may create,
+# kept on flash (CWMP-55), or `@` and the name of a getter, which gives their number, or a list of
+# instance numbers.
 #
 # Flags, - for none:
 #   W  writable by the ACS, and kept on flash
@@ -18,10 +21,17 @@ Only what is implemented is declared.
 #      and Description: they are granted, they change with the ACS or never
 #   I  forced inform: in every Inform (CWMP-31)
 #   U  http or https URL
+#   N  complete name of a parameter, or a pattern     E  list of events: both of InformParameter
 #   L  later: a write is committed at once and used by the next session (CWMP-23)
-# Type: a letter of `cwmp_types.TYPES`, then the longest text or `lowest:highest`; without, what
-# the type holds.
-# Default: `=` and a text, `@` and the name of a getter, or `section.key` of the settings.
+# Type: a letter of `cwmp_types.TYPES`, then the longest text, `one|of|these`, or `lowest:highest`;
+# without, what the type holds.
+# Default:
+#   =text        kept where it is written
+#   section.key  the same, of the settings
+#   @name        of a getter; with W of a setter, too; with K what was written is kept, and set
+#                again at each boot
+#   ~text        what is written is forgotten at a boot
+#   #table       how many rows that has
 DEVICE2 = (
     """Device.
 RootDataModelVersion I s32 =2.15
@@ -66,5 +76,11 @@ STUNMaximumKeepAlivePeriod W i-1:2147483647 stun.maximum_keepalive_s
 STUNMinimumKeepAlivePeriod W u stun.minimum_keepalive_s
 NATDetected - b @nat_detected
 AliasBasedAddressing I b =0
+InformParameterNumberOfEntries - u #Device.ManagementServer.InformParameter.
+""",
+    """Device.ManagementServer.InformParameter.{i}. 8
+Enable W b =0
+ParameterName WN s256 =
+EventList WE s512 =
 """,
 )

@@ -39,6 +39,12 @@ M ScheduleDownload|BM|TransferComplete
 """
 _SINGLE = const(13)  # codes above that occur once: room is kept for them
 
+
+def known(code):
+    """Whether it is one of the table."""
+    return "|" not in code and code != "" and _TABLE.find(f"\n{code}|") >= 0
+
+
 # An event of the queue.
 _PLACE = const(0)  # in _TABLE
 _CODE = const(1)

@@ -9,9 +9,18 @@ _LIMIT = const(4096)  # an Inform up to this many bytes has a Content-Length: so
 _DEVICE_ID = ("Manufacturer", "OUI", "ProductClass", "SerialNumber")
 
 
-def inform_names(model, changed):
-    """-> names of the ParameterList: the forced ones, then what is only in `changed` (CWMP-33)."""
+INFORM_TABLE = "Device.ManagementServer.InformParameter."
+
+
+def inform_names(model, changed, events=()):
+    """-> names of the ParameterList: the forced ones, then what is only in `changed`, or wanted
+    with one of the `events` (CWMP-33).
+    """
     names = list(model.forced_inform())
+    if len(model.rows.get(INFORM_TABLE, ())) > 1:
+        from .inform_parameters import wanted  # noqa: PLC0415
+
+        changed = list(changed) + list(wanted(model, events))
     for name in changed:
         if name not in names:
             names.append(name)

@@ -1,7 +1,7 @@
 """The Inform of the common wake, made before the bell rings where there is memory for it."""
 
 from .cwmp_types import unix_to_iso
-from .inform import inform_message
+from .inform import INFORM_TABLE, inform_message
 
 CONNECTION_REQUEST = "6 CONNECTION REQUEST"
 
@@ -31,8 +31,10 @@ class PreparedInform:
         self._message = None
 
     def refresh(self):
-        """Render it, if need be; True when it is ready: not when it is too long to be held."""
-        if self._message is None:
+        """Render it, if need be; True when it is ready: not when it is too long to be held, or the
+        ACS wants parameters in it that change as time goes by.
+        """
+        if self._message is None and len(self._model.rows.get(INFORM_TABLE, ())) < 2:
             message = inform_message(
                 self._model,
                 str(self.message_id),

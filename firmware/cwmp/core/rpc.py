@@ -17,8 +17,8 @@ METHODS = {
     "GetParameterNames": "rpc_names",
     "SetParameterAttributes": "rpc_attributes",
     "GetParameterAttributes": "rpc_attributes",
-    "AddObject": "rpc_device",
-    "DeleteObject": "rpc_device",
+    "AddObject": "rpc_objects",
+    "DeleteObject": "rpc_objects",
     "Reboot": "rpc_device",
     "FactoryReset": "rpc_device",
 }

@@ -2,7 +2,8 @@
 
 from micropython import const
 
-from ..wire.soap import array_head, escape
+from ..wire.soap import array_head, own
+from ..wire.soap import path as named
 from .fault import CwmpFault
 from .rpc_parts import Fields, List, Names, response, string_list
 
@@ -37,7 +38,7 @@ class ParameterAttributes(List):
                 notification = _unsigned("Notification", fields)
             if not fields.boolean("AccessListChange"):
                 access = None
-            self.add((fields.text("Name"), notification, access))
+            self.add((own(fields.text("Name")), notification, access))
         except CwmpFault as fault:
             self.fault = fault
 
@@ -64,11 +65,11 @@ def _get(session, arguments):
 def _attributes(model, paths, count):
     yield b"<cwmp:GetParameterAttributesResponse>"
     yield array_head("ParameterList", "cwmp:ParameterAttributeStruct", count)
-    for path in paths:
+    for (path,) in paths:
         for name in model.expand(path):
             notification, access_list = model.attributes(name)
             yield b"<ParameterAttributeStruct><Name>"
-            yield escape(name)
+            yield named(name)
             yield f"</Name><Notification>{notification}</Notification>".encode()
             yield from string_list("AccessList", access_list)
             yield b"</ParameterAttributeStruct>"

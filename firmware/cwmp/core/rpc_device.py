@@ -1,8 +1,7 @@
-"""GetRPCMethods; Reboot, FactoryReset; AddObject, DeleteObject."""
+"""GetRPCMethods; Reboot, FactoryReset."""
 
 from micropython import const
 
-from .fault import CwmpFault
 from .rpc import METHODS
 from .rpc_parts import Fields, response, string_list
 
@@ -32,20 +31,8 @@ def _factory_reset(session, arguments):
     return response, "FactoryReset"
 
 
-def _change_object(session, arguments):
-    # The model has no table that the ACS may change (CWMP-55).
-    path = arguments.text("ObjectName")
-    arguments.text("ParameterKey", _KEY)
-    if not path or path[-1] != ".":
-        raise CwmpFault(9005)
-    session.model.children(path, True)
-    raise CwmpFault(9001)
-
-
 SERVED = {
     "GetRPCMethods": (None, _get_methods),
     "Reboot": (Fields, _reboot),
     "FactoryReset": (None, _factory_reset),
-    "AddObject": (Fields, _change_object),
-    "DeleteObject": (Fields, _change_object),
 }

@@ -2,27 +2,27 @@
 
 from micropython import const
 
-from ..wire.soap import array_head, parameter_value
+from ..wire.soap import array_head, own, parameter_value
 from .fault import CwmpFault
-from .rpc_parts import List, Names, checked, response
+from .rpc_parts import Names, Packed, checked, response
 
 _KEY = const(32)
 
 
-class ParameterValues(List):
-    """A list of (name, text, xsi type or None), and the ParameterKey."""
+class ParameterValues(Packed):
+    """A list of (name, text, xsi type or ""), and the ParameterKey."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(3)
         self.parameter_key = None
         self._name = self._value = self._type = None
 
     def leaf(self, parent, local, text, xsi_type):
         if local == "Name":
-            self._name = text
+            self._name = own(text)
         elif local == "Value":
             self._value = text
-            self._type = xsi_type or None
+            self._type = xsi_type
         elif local == "ParameterKey":
             self.parameter_key = text
 
@@ -32,7 +32,7 @@ class ParameterValues(List):
         if self._name is None or self._value is None:
             self.fault = CwmpFault(9003, "ParameterValueStruct malformed")
         else:
-            self.add((self._name, self._value, self._type))
+            self.add(self._name, self._value, self._type)
         self._name = self._value = self._type = None
 
 
@@ -50,7 +50,7 @@ def _get(session, arguments):
 def _values(model, paths, count):
     yield b"<cwmp:GetParameterValuesResponse>"
     yield array_head("ParameterList", "cwmp:ParameterValueStruct", count)
-    for path in paths:
+    for (path,) in paths:
         for name in model.expand(path):
             text, xsd_type = model.get(name)
             yield parameter_value(name, text, xsd_type)

@@ -133,7 +133,7 @@ class Session:
     def _inform(self):
         if self.is_prepared:
             return self._prepared.message(self._unix)
-        names = inform_names(self.model, self._names)
+        names = inform_names(self.model, self._names, self._informed)
         return inform_message(
             self.model, str(self._id), self._informed, names, self._unix, self._retry_count
         )

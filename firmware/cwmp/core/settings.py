@@ -25,6 +25,15 @@ SETTINGS = (
     ("device", "product_class", "str", "esp-cwmp", 64, False, "DeviceId.ProductClass"),
     ("device", "serial_number", "str", "", 64, False, "empty: the board's unique id"),
     ("device", "model_name", "str", "esp-cwmp", 64, False, "DeviceInfo.ModelName"),
+    (
+        "device",
+        "root",
+        "one",
+        "Device",
+        ("Device", "InternetGatewayDevice"),
+        False,
+        "root of the data model; the other one for an old ACS",
+    ),
     ("device", "hardware_version", "str", "1", 64, False, "DeviceInfo.HardwareVersion"),
     ("device", "description", "str", "", 256, False, "DeviceInfo.Description"),
     ("device", "provisioning_code", "str", "", 64, False, "DeviceInfo.ProvisioningCode"),
@@ -113,6 +122,7 @@ SETTINGS = (
         "phase; year below 1000: any",
     ),
     ("time", "ntp_server", "str", "", 256, False, "host or host:port; empty: none is asked"),
+    ("app", "folder", "str", "", 256, False, "folder of an application: see docs/data-model.md"),
     ("network", "local_ip", "ipv4", "", None, False, "empty: find out"),
     ("log", "level", "one", "I", ("D", "I", "W", "E"), False, "least important line printed"),
     (

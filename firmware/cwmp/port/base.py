@@ -23,6 +23,7 @@ class Port:
     name = "?"
     network = "host"  # the driver: names its rows in `core.settings.NETWORKS`
     folder = "state"  # where records are kept, from the root of the flash
+    raw_sockets = True  # whether ICMP can be spoken
     watchdog_s = 60  # getaddrinfo and a TLS handshake may take a good part of it
     tasks = ()  # (name, task) that must not end
 

@@ -43,6 +43,10 @@ class Esp32Port(Port):
         self._keeper = Keeper(self._link, log, changed)
         await self._keeper.start()
 
+    def link(self):
+        """Return the driver, see `port.link`."""
+        return self._link
+
     def silent(self, ms):
         self._keeper.silent(ms)
 

@@ -19,6 +19,10 @@ class UnixPort(Port):
         super().read_board()
         if not self.board.get("clock", True):  # a board without one, as an ESP32 after power-up
             self._offset = None
+        try:
+            socket.socket(socket.AF_INET, socket.SOCK_RAW, 1).close()
+        except OSError:
+            self.raw_sockets = False  # for root, and those with CAP_NET_RAW
 
     def unix_time(self):
         return None if self._offset is None else int(time.time()) + self._offset

@@ -40,3 +40,11 @@ class Link:
     def status(self):
         status = self._nic.status()
         return _STATUS.get(status, status)
+
+    def mac(self):
+        """Return the station's address, as "02:00:00:00:00:01"."""
+        return ":".join(["%02X" % byte for byte in self._nic.config("mac")])
+
+    def signal(self):
+        """Return what arrives of the access point, in dBm; 0 when there is none."""
+        return self._nic.status("rssi") if self._nic.isconnected() else 0

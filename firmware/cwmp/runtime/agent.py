@@ -65,6 +65,8 @@ class Agent:
         self.path = ""  # of the ConnectionRequestURL
         self.credentials = self.phase = self.kept = self.http_enabled = None
         self.told = {}
+        self.volatile = {}  # what `DataModel` keeps until the next boot
+        self.diagnosis = None  # the task of a diagnostic test
         self._management = None
         self._used = 0  # when it was last asked for
         self.progress = 0  # when the running session last got anywhere (CWMP-24)
@@ -139,6 +141,10 @@ class Agent:
         """Parameters changed: their users are told soon."""
         self._stale = True
         self._wake.set()
+
+    def changed(self, name):
+        """For an application: a parameter that its getter gives has another value now."""
+        self.management().model.changed(name)
 
     def _apply(self, now):
         self._stale = False

@@ -66,11 +66,14 @@ async def _run(agent):
     from .supervisor import Supervisor  # noqa: PLC0415
 
     beside = [Console(agent).run(), Supervisor(agent).run()]
-    server = agent.site["time"]["ntp_server"]
-    if server:
+    if agent.site["time"]["ntp_server"]:
         from .clock import keep  # noqa: PLC0415
 
-        beside.append(keep(agent, server))
+        beside.append(keep(agent))
+    if agent.site["app"]["folder"]:
+        from .application import run  # noqa: PLC0415
+
+        beside.append(run(agent))
     if "led" in agent.port.board.get("pins", ()):
         from .led import of_agent, show  # noqa: PLC0415
 

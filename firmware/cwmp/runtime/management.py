@@ -4,16 +4,17 @@ A slice of the agent: it may be dropped between two sessions (`runtime/slices.py
 to know again is on flash or in `agent.kept` and `agent.told`.
 """
 
+import sys
 from binascii import hexlify
 
-from .. import VERSION
+from .. import VERSION, runtime
 from ..core import schedule as reasons
 from ..core.data_model import DataModel
-from ..core.device2 import DEVICE2
 from ..core.events import EventQueue
 from ..core.notification import Notification
 from ..wire.http_error import HttpError
-from .slices import borrow, drop_all
+from . import parts
+from .slices import borrow, drop, drop_all
 
 _MS = "Device.ManagementServer."
 _URL = _MS + "ConnectionRequestURL"
@@ -25,9 +26,11 @@ class Management:
 
     def __init__(self, agent):
         self.agent = agent
-        self.model = DataModel(
-            DEVICE2, agent.site, self._getters(), agent.log, agent.told, agent.kept is not None
-        )
+        getters, setters = self._getters(), {}
+        objects = parts.add(agent, getters, setters)
+        known = agent.kept is not None
+        self.model = DataModel(objects, agent.site, getters, agent.log, agent.told, known, setters)
+        self.model.volatile = agent.volatile
         self.notification = Notification(self.model)
         self.events = EventQueue(self.notification, agent.log)
         self.runner = None
@@ -104,6 +107,8 @@ class Management:
         self.agent.kept = kept
         # Some forgotten word may still lead here (`slices._empty`): it shall lead no further.
         self.model = self.notification = self.events = self.runner = None
+        if self.agent.site["app"]["folder"]:
+            drop(sys.modules[parts.APPLICATION], "parameters")
         names = borrow("runtime.slice_names")
         return (names.PARTS + names.SLICE).split()
 
@@ -126,6 +131,10 @@ class Management:
 
     def _changed(self, name, by_acs):
         agent = self.agent
+        if "Diagnostics." in name:
+            from .diagnostics import changed  # noqa: PLC0415
+
+            changed(agent, name)
         if self.notification.changed(name, by_acs):
             agent.want(reasons.ACTIVE_CHANGE)
         if self.runner:
@@ -209,3 +218,17 @@ class Management:
         if session:
             self.runner.session = None
         self.save()
+        if agent.volatile:
+            from .diagnostics import start  # noqa: PLC0415
+
+            start(self)
+
+    def diagnosed(self, results):
+        """Keep the `results` of a diagnostic test, {name: text}, and tell the ACS."""
+        agent = self.agent
+        agent.diagnosis = None
+        agent.volatile.update(results)
+        self.events.add("8 DIAGNOSTICS COMPLETE")
+        agent.want(reasons.OTHER)
+        if agent.saving:
+            drop(runtime, "ping")

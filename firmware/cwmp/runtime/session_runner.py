@@ -7,6 +7,7 @@ from ..core import rpc
 from ..core import schedule as reasons
 from ..core.session import Session, SessionError
 from ..wire.http_error import HttpError
+from ..wire.soap import set_root
 from .http_client import HttpClient, HttpFailure, prepare
 from .slices import drop
 
@@ -29,6 +30,7 @@ class SessionRunner:
         self._used = None  # what both were made of
         self._reader = None  # of the response under way
         self.session = None
+        set_root(self._agent.site["device"]["root"])
         rpc.unload_with(management.unload if self._agent.saving else None)
 
     def invalidate(self):

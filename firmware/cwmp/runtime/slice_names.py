@@ -2,12 +2,15 @@
 
 # What one method of the ACS needs, or a boot, and the next one does not.
 PARTS = """
-core.rpc_values core.rpc_names core.rpc_attributes core.rpc_device core.rpc_parts
+core.rpc_values core.rpc_names core.rpc_attributes core.rpc_device core.rpc_objects
+core.rpc_parts core.inform_parameters
 core.model_values core.model_attributes core.model_record core.model_restore
 core.cwmp_parse core.date_time runtime.provisioning
 """
 # The rest of what a session, or the console, loads: nobody needs it between two sessions.
 SLICE = """
+runtime.parts runtime.part_device runtime.part_time runtime.part_wifi runtime.part_ping
+runtime.part_gateway runtime.diagnostics
 runtime.commands runtime.health core.schedule_words
 runtime.session_runner runtime.stream runtime.management
 runtime.http_client runtime.http_body runtime.http_login runtime.http_reason runtime.http_redirect

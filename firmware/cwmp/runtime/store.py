@@ -6,10 +6,14 @@ import json
 import os
 from binascii import crc32
 
+from micropython import const
+
 # A record is one line "<crc32> <size>" and JSON. It is written to a temporary name and renamed;
 # the generation before it is kept. Whatever step a cut hits, one of the three files holds what was
 # acknowledged last, or what was about to be. `new` stands before `old`: a whole one without `json`
 # beside it is a save that was cut between the two renames.
+_HEAD = const(32)
+_BLOCK = const(256)
 _GENERATIONS = (".json", ".new", ".old")
 
 
@@ -38,11 +42,9 @@ class Store:
         damaged = False
         for suffix in _GENERATIONS:
             try:
-                with open(self._path + name + suffix, "rb") as file:
-                    content = file.read()
+                value = _read(self._path + name + suffix, json.load)
             except OSError:
                 continue
-            value = _decode(content)
             if value is not None:
                 if suffix != ".json":
                     self._log("W", "store", "recovered record={} from={}".format(name, suffix[1:]))
@@ -61,13 +63,22 @@ class Store:
         when it is not.
         """
         path = self._path + name
-        body = json.dumps(value).encode()
         new = path + ".new"
+        # Made twice, so that no record has to be in memory as one text.
+        size = crc = 0
+        for piece in _pieces(value):
+            crc = crc32(piece, crc)
+            size += len(piece)
         with open(new, "wb") as file:
-            file.write("{:08x} {}\n".format(crc32(body), len(body)).encode())
-            file.write(body)
+            file.write("{:08x} {}\n".format(crc, size).encode())
+            for piece in _pieces(value):
+                file.write(piece)
         # A damaged one never pushes a good old one out.
-        if _decode(_read(path + ".json")) is not None:
+        try:
+            whole = _read(path + ".json", bool)
+        except OSError:
+            whole = None  # the first one
+        if whole:
             os.rename(path + ".json", path + ".old")
         os.rename(new, path + ".json")
 
@@ -82,21 +93,34 @@ class Store:
                 continue
 
 
-def _read(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
+def _pieces(value):
+    # JSON as bytes, in pieces of one entry.
+    if isinstance(value, dict):
+        head = "{"
+        for key, entry in value.items():
+            yield (head + json.dumps(str(key)) + ": ").encode()
+            yield from _pieces(entry)
+            head = ", "
+        yield b"}" if value else b"{}"
+    else:
+        yield json.dumps(value).encode()
 
 
-def _decode(content):
-    # Returns (value,), or None for anything that is not a whole record.
-    end = content.find(b"\n")
-    body = memoryview(content)[end + 1 :]
-    if end < 0 or content[:end] != "{:08x} {}".format(crc32(body), len(body)).encode():
-        return None
-    try:
-        return (json.loads(content[end + 1 :]),)
-    except ValueError:
-        return None
+def _read(path, parse):
+    # Returns (what parse(file) makes of the JSON,), or None for what is not a whole record.
+    with open(path, "rb") as file:
+        head = file.readline(_HEAD)
+        crc = size = 0
+        while True:
+            block = file.read(_BLOCK)
+            if not block:
+                break
+            crc = crc32(block, crc)
+            size += len(block)
+        if head != "{:08x} {}\n".format(crc, size).encode():
+            return None
+        file.seek(len(head))
+        try:
+            return (parse(file),)
+        except ValueError:
+            return None

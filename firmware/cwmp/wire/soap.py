@@ -158,6 +158,30 @@ def escape(text):
     return data
 
 
+_root = ""  # of the data model, where that is not "Device"
+
+
+def set_root(name):
+    """Speak of the data model as one below `name` (CWMP-32)."""
+    global _root
+    _root = "" if name == "Device" else name
+
+
+def path(name):
+    """A name of the data model, as bytes, as the ACS knows it."""
+    if _root:
+        name = _root + name[6:] if name.startswith("Device.") else name[1:]
+    return escape(name)
+
+
+def own(path):
+    """A name that the ACS sent, as the data model has it."""
+    if not _root or not path:
+        return path
+    # "-" makes a name that is none of ours.
+    return "Device" + path[len(_root) :] if path.startswith(_root + ".") else "-" + path
+
+
 def envelope(uri, message_id, body, *arguments):
     """Pieces of an envelope; `body(*arguments)` gives the Body's. No `message_id`, no Header."""
     yield _HEAD
@@ -182,7 +206,7 @@ def parameter_value(name, text, xsd_type):
     return b"".join(
         (
             b"<ParameterValueStruct><Name>",
-            escape(name),
+            path(name),
             b'</Name><Value xsi:type="xsd:',
             xsd_type.encode(),
             b'">',

@@ -2,7 +2,7 @@
 the first one.
 """
 
-from .soap import SOAP_ENV, escape, integer
+from .soap import SOAP_ENV, escape, integer, path
 
 _NEXT = "http://schemas.xmlsoap.org/soap/actor/next"
 _FAULT = (
@@ -48,7 +48,7 @@ def cwmp_fault(code, text, details):
     yield b"</FaultString>"
     for name, why, words in details:
         yield b"<SetParameterValuesFault><ParameterName>"
-        yield escape(name)
+        yield path(name)
         yield f"</ParameterName><FaultCode>{why}</FaultCode><FaultString>".encode()
         yield escape(words)
         yield b"</FaultString></SetParameterValuesFault>"

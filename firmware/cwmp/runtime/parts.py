@@ -1,0 +1,65 @@
+"""The parts of the data model that only some boards and sites have, the site's application last.
+
+A part is a module with `bind(agent)`, which gives texts as those of `core/device2.py`, getters and
+setters by the names in them. A slice: loaded and dropped with the data model.
+"""
+
+import socket
+
+from ..core.data_model import DataModel
+from ..core.device2 import DEVICE2
+
+APPLICATION = "app"
+
+
+def add(agent, getters, setters):
+    """Return all texts of the data model, and put their getters and setters into both dicts."""
+    objects = DEVICE2
+    if agent.site["device"]["root"] != "Device":
+        objects = ()
+        wanted = ("part_gateway",)  # what it has of the others stands elsewhere in that model
+    else:
+        wanted = ["part_device"]
+        if agent.site["time"]["ntp_server"]:
+            wanted.append("part_time")
+        if agent.port.network == "wlan":
+            wanted.append("part_wifi")
+        if agent.port.raw_sockets and hasattr(socket, "SOCK_RAW"):
+            wanted.append("part_ping")
+    room = __name__.partition(".")[0] + ".runtime."
+    for name in wanted:
+        module = __import__(room + name, None, None, ("bind",))
+        texts, get, put = module.bind(agent)
+        objects += texts
+        getters.update(get)
+        setters.update(put)
+    if agent.site["app"]["folder"]:
+        objects += _of_application(agent, getters, setters)
+    return objects
+
+
+def _of_application(agent, getters, setters):
+    # A declaration that cannot work must not take the device away from its ACS.
+    try:
+        module = __import__(APPLICATION + ".parameters", None, None, ("OBJECTS",))
+        get, put = module.GET.copy(), module.SET.copy()
+        if agent.kept is None:  # once a boot
+            for text in module.OBJECTS:
+                if not text.startswith("Device."):
+                    raise ValueError("not below Device.: " + text[: text.find("\n")])
+            model = DataModel((), agent.site, get)
+            model.setters = put
+            model.objects = tuple(module.OBJECTS)
+            model.check()
+        for name in get:
+            if name in getters:
+                raise ValueError("a getter of the firmware has the name " + name)
+    except MemoryError:
+        raise  # there may be more of it another time
+    except Exception as error:  # noqa: BLE001
+        agent.log("E", "app", 'left-out error="{}"'.format(repr(error)))
+        agent.site["app"]["folder"] = ""  # until the next boot
+        return ()
+    getters.update(get)
+    setters.update(put)
+    return tuple(module.OBJECTS)

@@ -1,0 +1,112 @@
+"""Objects that an application adds (the example that a newcomer copies), over whole sessions."""
+
+from pathlib import Path
+
+import pytest
+
+from host_tools.image import FIRMWARE
+from host_tools.lab import rpc
+from tests.conformance.rig import CHANGE, RING, MakeRig, Rig
+
+EXAMPLE = "Device.X_020000_Example."
+TEMPERATURE = EXAMPLE + "Temperature"
+OUTPUT = EXAMPLE + "Output."
+
+
+async def with_application(make_rig: MakeRig, folder: Path, **site: dict[str, object]) -> Rig:
+    rig = await make_rig(site={"app": {"folder": str(folder)}, **site})
+    if not rig.can("filesystem"):
+        pytest.skip(f"the {rig.board.target.kind} target has no filesystem")
+    return rig
+
+
+@pytest.mark.parametrize("memory", ["keep", "save"])
+async def test_dm_03_a_sensor_is_read_an_output_set_and_a_change_told(
+    make_rig: MakeRig, memory: str
+):
+    rig = await with_application(
+        make_rig, FIRMWARE / "example_app", limits={"memory": memory, "freshness_write_s": 0}
+    )
+    await rig.ready()
+    (rig.board.flash / "temperature").write_text("215")
+    names, status, values, done = await rig.call(
+        rpc.get_names(EXAMPLE, False),
+        rpc.set_values({OUTPUT + "2.On": True, EXAMPLE + "Interval": 1}, "app-1"),
+        rpc.get_values(EXAMPLE),
+        rpc.set_attributes({TEMPERATURE: 2}),
+    )
+    assert names[OUTPUT + "1.On"] and not names[OUTPUT + "1."] and not names[TEMPERATURE]
+    assert status == 0 and done is None
+    assert values[OUTPUT + "1.On"] == "0" and values[OUTPUT + "2.On"] == "1"
+    assert values[OUTPUT + "2.Name"] == "Lamp" and values[EXAMPLE + "OutputNumberOfEntries"] == "2"
+    assert values[EXAMPLE + "Interval"] == "1"
+    await rig.idle()
+    await rig.power_cut()  # the example measures at once, and what a setter got is set again
+    inform = await rig.informed(CHANGE, len(rig.cpe.informs))
+    assert inform.parameters[TEMPERATURE] == "215"
+    await rig.idle()
+    seen = len(rig.cpe.informs)
+    (rig.board.flash / "temperature").write_text("-48")
+    inform = await rig.informed(CHANGE, seen)
+    assert inform.parameters[TEMPERATURE] == "-48" and RING not in inform.codes
+    assert (await rig.ask(rpc.get_values(OUTPUT + "2.On"))) == {OUTPUT + "2.On": "1"}
+
+
+SENSOR = "Device.X_020000_Sensor."
+MANY = '''"""A thousand parameters in one line."""
+
+from array import array
+
+limits = array("H", bytes(2000))
+
+
+def set_limit(number, value):
+    limits[number - 1] = value
+
+
+OBJECTS = ("Device.X_020000_Sensor.{i}. @sensors\\nLimit W u0:65535 @limit\\n",)
+GET = {"sensors": lambda: 1000, "limit": lambda number: limits[number - 1]}
+SET = {"limit": set_limit}
+'''
+
+
+async def test_cwmp_09_51_53_a_thousand_parameters_in_one_request(
+    make_rig: MakeRig, tmp_path: Path
+):
+    (tmp_path / "many").mkdir()
+    (tmp_path / "many" / "parameters.py").write_text(MANY)
+    rig = await with_application(
+        make_rig, tmp_path / "many", limits={"memory": "save", "freshness_write_s": 0}
+    )
+    await rig.ready()
+    new = {f"{SENSOR}{number}.Limit": 3 * number for number in range(1, 201)}
+    names, status, values, fault, after = await rig.call(
+        rpc.get_names(SENSOR, False),
+        rpc.set_values(new, "many"),
+        rpc.get_values(SENSOR),
+        rpc.set_values({**dict.fromkeys(new, 9), f"{SENSOR}200.Limit": 65536}),
+        rpc.get_values(*list(new)),
+    )
+    assert len(names) == 2001 and names[SENSOR + "1000.Limit"] and not names[SENSOR]
+    assert status == 0 and len(values) == 1000
+    assert fault.parameters[0][:2] == (f"{SENSOR}200.Limit", 9007) and len(fault.parameters) == 1
+    assert after == {name: str(value) for name, value in new.items()}
+    assert values[SENSOR + "201.Limit"] == "0" and values[SENSOR + "200.Limit"] == "600"
+    whole = await rig.ask(rpc.get_values(""))
+    assert len(whole) > 1040
+
+
+async def test_dm_03_an_application_that_cannot_work_is_left_out(
+    make_rig: MakeRig, tmp_path: Path
+):
+    for number, text in enumerate(
+        ("OBJECTS = ('Device.A.\\nB - b @gone\\n',)\nGET = {}\nSET = {}\n", "import gone\n")
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "parameters.py").write_text(text)
+        rig = await with_application(make_rig, folder)
+        await rig.ready()
+        await rig.board.seen("E [0-9]+ app: left-out")
+        assert "Device.A." not in await rig.ask(rpc.get_names("Device.", True))
+        await rig.stop()
