@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 EMITTER = re.compile(rb"^[ \t]*@micropython\.(?:viper|native)[ \t]*(?:#.*)?$", re.MULTILINE)
 CA = "acs_ca.der"
+BUNDLE_KEY = "bundle.key"
+APP = "app"  # which application runs: after a flashing, the one that was flashed
 SOURCES_AS_THEY_ARE = ("boot.py", "main.py")  # MicroPython runs these by name, and only as source
 
 
@@ -70,7 +72,21 @@ def read_site(path: Path, firmware: Path = FIRMWARE, *, network: str = "host") -
             read_ca(Path(data["acs"]["ca"]))
         except UserError as error:
             raise UserError(f"{path}:{line_of(path, 'acs', 'ca')}: acs.ca: {error}") from None
+    key = data.get("acs", {}).get("bundle_key")
+    if key:
+        try:
+            data["acs"]["bundle_key"] = str((path.parent / key).resolve())
+            _public_key(Path(data["acs"]["bundle_key"]))
+        except UserError as error:
+            where = f"{path}:{line_of(path, 'acs', 'bundle_key')}"
+            raise UserError(f"{where}: acs.bundle_key: {error}") from None
     return data
+
+
+def _public_key(path: Path) -> bytes:
+    from host_tools.bundle import public_key
+
+    return public_key(path)
 
 
 def _of_site(site: Mapping[str, Any]) -> dict[str, bytes]:
@@ -80,6 +96,10 @@ def _of_site(site: Mapping[str, Any]) -> dict[str, bytes]:
     if ca:
         files[CA] = read_ca(Path(ca))
         site = {**site, "acs": {**site["acs"], "ca": CA}}
+    key = site.get("acs", {}).get("bundle_key")
+    if key:
+        files[BUNDLE_KEY] = _public_key(Path(key))
+        site = {**site, "acs": {**site["acs"], "bundle_key": BUNDLE_KEY}}
     files["site.json"] = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
     return files
 
@@ -138,6 +158,7 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
                     files[output.name] = compile_one(
                         path.read_bytes(), Path(path.name), output, native
                     )
+    files[APP] = b"lib lib -"
     files["board.json"] = json.dumps(board.for_firmware(), separators=(",", ":")).encode()
     if site is not None:
         files.update(_of_site(site))

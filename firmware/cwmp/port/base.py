@@ -25,6 +25,7 @@ class Port:
     folder = "state"  # where records are kept, from the root of the flash
     watchdog_s = 60  # getaddrinfo and a TLS handshake may take a good part of it
     tasks = ()  # (name, task) that must not end
+    firmware = ""  # the module that knows the partitions of firmware images, where there are some
 
     def __init__(self):
         self.board = {}  # what board.json says

@@ -161,6 +161,7 @@ class Management:
         self.agent.forget_requests()
         self.agent.store.remove("device")
         self.agent.counters.remove("told")
+        self.agent.forget_jobs()
         self.events.bootstrap()
         self.save()
 

@@ -1,0 +1,192 @@
+"""Download and Upload over whole sessions, with the lab's file server (CWMP-64, CWMP-65)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from host_tools import bundle
+from host_tools.lab import rpc
+from host_tools.lab.cpe import TransferComplete
+from host_tools.lab.files import Fault, FileServer
+from host_tools.lab.rpc import FIRMWARE, UPLOAD_CONFIGURATION, UPLOAD_LOG
+from tests.conformance.rig import ACS_PASSWORD, ACS_USERNAME, Rig
+
+USER, PASSWORD = "files", "file-Secret-99"
+UNKNOWN = "0001-01-01T00:00:00Z"
+
+
+@pytest.fixture
+async def files(rig: Rig) -> Any:
+    rig.secrets.add(PASSWORD)
+    async with FileServer(rig.host, USER, PASSWORD) as server:
+        yield server
+
+
+def get(url: str, file_type: str = FIRMWARE, key: str = "k1", **more: Any) -> rpc.Rpc:
+    return rpc.download(url, file_type, key, **{"username": USER, "password": PASSWORD, **more})
+
+
+def put(url: str, file_type: str, key: str = "u1", **more: Any) -> rpc.Rpc:
+    return rpc.upload(url, file_type, key, **{"username": USER, "password": PASSWORD, **more})
+
+
+async def done(rig: Rig, call: rpc.Rpc) -> TransferComplete:
+    """Ask for a transfer and return its TransferComplete, in the session after."""
+    seen, informs = len(rig.cpe.transfers), len(rig.cpe.informs)
+    answer = await rig.ask(call)
+    assert answer == (1, UNKNOWN, UNKNOWN)
+    complete = await rig.cpe.wait_transfer(seen)
+    inform = next(one for one in rig.cpe.informs[informs:] if one.session == complete.session)
+    event = "M " + call.method
+    assert "7 TRANSFER COMPLETE" in inform.codes and event in inform.codes
+    (key,) = [one.command_key for one in inform.events if one.code == event]
+    assert key == complete.key
+    await rig.cpe.wait_session_end(complete.session)
+    await rig.idle()
+    assert not list((rig.board.flash / "state").glob("jobs.*"))
+    return complete
+
+
+async def test_cwmp_64_upload_of_the_log(rig: Rig, files: FileServer):
+    complete = await done(rig, put(files.url("log.txt"), UPLOAD_LOG))
+    assert (complete.key, complete.code, complete.text) == ("u1", 0, "")
+    assert UNKNOWN < complete.start <= complete.complete
+    lines = files.put["log.txt"].decode().splitlines()
+    assert any(" session: accepted" in line for line in lines)
+    # Digest: the first PUT was a 401 without credentials, nothing was refused after.
+    assert files.refused == []
+
+
+async def test_cwmp_64_upload_of_the_configuration_without_secrets(rig: Rig, files: FileServer):
+    complete = await done(rig, put(files.url("site.json"), UPLOAD_CONFIGURATION))
+    assert complete.code == 0
+    site = json.loads(files.put["site.json"])
+    assert site["acs"]["url"] == rig.acs.url and site["acs"]["username"] == ACS_USERNAME
+    assert "password" not in site["acs"] and ACS_PASSWORD.encode() not in files.put["site.json"]
+
+
+async def test_cwmp_64_a_refused_upload(rig: Rig, files: FileServer):
+    files.offer("full", b"", Fault(status=507))
+    full, wrong, gone = [
+        await done(rig, call)
+        for call in (
+            put(files.url("full"), UPLOAD_LOG),
+            put(files.url("x"), UPLOAD_LOG, password="no"),
+            put("http://127.0.0.1:9/x", UPLOAD_LOG),
+        )
+    ]
+    assert (full.code, wrong.code, gone.code) == (9011, 9012, 9011)
+    assert full.text == "status 507" and "x" not in files.put
+
+
+async def test_cwmp_65_what_is_refused_at_once(rig: Rig, files: FileServer):
+    url = files.url("x")
+    calls = {
+        9003: [
+            get(url, "2 Web Content"),
+            get(url, "1 Firmware"),
+            get(url, ""),
+            get("no url"),
+            get("http://u:p@host/x"),
+            get(url, key="k" * 33),
+            get(url + "?" + "x" * 256),
+            put(url, "3 Vendor Log File 1"),
+            rpc.schedule_inform(0, "x"),
+            rpc.download(url, FIRMWARE, "k", -1),
+            rpc.raw_method("Download"),
+        ],
+        9013: [get("ftp://host/x"), put("tftp://host/x", UPLOAD_LOG)],
+    }
+    for code, refused in calls.items():
+        results = await rig.call(*refused)
+        assert [one.code for one in results] == [code] * len(refused)
+    assert await rig.ask(rpc.get_all_queued_transfers()) == []
+    assert files.served == [] and rig.cpe.transfers == []
+
+
+async def test_cwmp_65_the_queue_is_bounded_and_told(rig: Rig, files: FileServer):
+    calls = [get(files.url("x"), key=f"k{n}", delay=3600) for n in range(6)]
+    *taken, full = await rig.call(*calls)
+    assert taken == [(1, UNKNOWN, UNKNOWN)] * 5 and full.code == 9004
+    # ScheduleInform has a room of its own, of the same size.
+    informs = await rig.call(*[rpc.schedule_inform(3600, f"i{n}") for n in range(6)])
+    assert informs[:5] == [None] * 5 and informs[5].code == 9004
+    seen = len(rig.cpe.informs)
+    await rig.idle()
+    await rig.power_cut()
+    await rig.informed("1 BOOT", seen)
+    await rig.idle()
+    queued, whole = await rig.call(rpc.get_queued_transfers(), rpc.get_all_queued_transfers())
+    assert queued == [(f"k{n}", 1) for n in range(5)]
+    assert whole[0] == {
+        "CommandKey": "k0",
+        "State": "1",
+        "IsDownload": "1",
+        "FileType": FIRMWARE,
+        "FileSize": "0",
+        "TargetFileName": "",
+    }
+    assert rig.cpe.transfers == []
+    await rig.idle()
+    seen = len(rig.cpe.informs)
+    await rig.call(rpc.factory_reset())
+    await rig.informed("0 BOOTSTRAP", seen)
+    await rig.idle()
+    assert await rig.ask(rpc.get_queued_transfers()) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault(status=404), 9016),
+        (Fault(status=503), 9016),
+        (Fault(status=403), 9012),
+        (Fault(cut=0), 9015),
+        (Fault(cut=700), 9017),
+        (Fault(short=300), 9017),
+        (Fault(location="http://127.0.0.1:9/x"), 9015),
+        (Fault(location="ftp://host/x"), 9010),
+    ],
+    ids=str,
+)
+async def test_cwmp_64_a_download_that_fails_is_reported(
+    rig: Rig, files: FileServer, fault: Fault, code: int
+):
+    content = bundle.make("unix", {"x": b"x" * 1000})
+    url = files.offer("x", content, fault)
+    complete = await done(rig, get(url))
+    assert (complete.code, complete.key) == (code, "k1")
+    assert complete.text and PASSWORD not in complete.text
+    assert not (rig.board.flash / "app").read_text().startswith(("a", "b"))
+
+
+async def test_cwmp_64_what_is_no_good_file_is_not_taken(rig: Rig, files: FileServer):
+    good = bundle.make("unix", {"x": b"x" * 1000})
+    for name, content, code, size in (
+        ("empty", b"", 9017, 0),
+        ("text", b"no bundle\n", 9018, 0),
+        ("image", b"\xe9" + bytes(5000), 9001, 0),
+        ("other", bundle.make("esp32_generic", {"x": b""}), 9018, 0),
+        ("flipped", good.replace(b"xxx", b"xyx", 1), 9018, 0),
+        ("escape", bundle.make("unix", {"../x": b"1"}), 9018, 0),
+        ("absolute", bundle.make("unix", {"/x": b"1"}), 9018, 0),
+        ("line", b"esp-cwmp-bundle 1 unix\n" + b"x" * 5000, 9018, 0),
+        ("no-end", good[:-40], 9017, 0),
+        ("size", good, 9017, 7),
+    ):
+        complete = await done(rig, get(files.offer(name, content), size=size))
+        assert (name, complete.code) == (name, code)
+    assert (rig.board.flash / "app").read_text() == "lib lib -"
+    assert not (rig.board.flash / "x").exists()
+    assert rig.board.said().count("boot: start") == 1
+
+
+async def test_cwmp_64_delay_seconds(rig: Rig, files: FileServer):
+    files.offer("x", b"no bundle")
+    seen = len(rig.cpe.transfers)
+    await rig.ask(get(files.url("x"), delay=1))
+    assert files.served == []
+    complete = await rig.cpe.wait_transfer(seen)
+    assert complete.code == 9018
+    assert files.served == ["GET x"]
