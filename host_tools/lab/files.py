@@ -76,8 +76,10 @@ class FileServer:
         return self.url(name)
 
     def go_on(self) -> None:
-        """Let stalled answers go on."""
+        """Let stalled answers go on, and only those."""
         self._go_on.set()
+        self._go_on = asyncio.Event()
+        self._stalled = 0
 
     async def wait_stalled(self, count: int = 1, timeout: float = 10.0) -> None:
         """Wait until so many answers have come to where they stall."""

@@ -50,7 +50,7 @@ async def done(rig: Rig, call: rpc.Rpc) -> TransferComplete:
 
 async def test_cwmp_64_upload_of_the_log(rig: Rig, files: FileServer):
     complete = await done(rig, put(files.url("log.txt"), UPLOAD_LOG))
-    assert (complete.key, complete.code, complete.text) == ("u1", 0, "")
+    assert (complete.key, complete.code, complete.text) == ("u1", 0, ""), files.refused
     assert UNKNOWN < complete.start <= complete.complete
     lines = files.put["log.txt"].decode().splitlines()
     assert any(" session: accepted" in line for line in lines)
@@ -146,7 +146,7 @@ async def test_cwmp_65_the_queue_is_bounded_and_told(rig: Rig, files: FileServer
         (Fault(cut=700), 9017),
         (Fault(short=300), 9017),
         (Fault(location="http://127.0.0.1:9/x"), 9015),
-        (Fault(location="ftp://host/x"), 9010),
+        (Fault(location="ftp://host/x"), 9015),
     ],
     ids=str,
 )
@@ -183,7 +183,7 @@ async def test_cwmp_64_what_is_no_good_file_is_not_taken(rig: Rig, files: FileSe
 
 
 async def test_cwmp_64_delay_seconds(rig: Rig, files: FileServer):
-    files.offer("x", b"no bundle")
+    files.offer("x", b"no bundle\n")
     seen = len(rig.cpe.transfers)
     await rig.ask(get(files.url("x"), delay=1))
     assert files.served == []

@@ -9,7 +9,7 @@ from micropython import const
 
 from ..core import settings
 from ..core.fault import CwmpFault
-from .trial import NEW_SITE, SITE
+from .trial import NEW_SITE, OLD_SITE, SITE
 
 _MOST = const(16384)
 _FILE = "site.json"
@@ -61,8 +61,9 @@ class Site:
             if fixed or (secret and key not in site.get(section, ())):
                 if key in before.get(section, ()):
                     site.setdefault(section, {})[key] = before[section][key]
-        with open(NEW_SITE, "w") as file:
-            json.dump(site, file)
+        for name, content in ((OLD_SITE, before), (NEW_SITE, site)):
+            with open(name, "w") as file:
+                json.dump(content, file)
         return SITE
 
 

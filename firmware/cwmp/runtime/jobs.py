@@ -4,21 +4,20 @@ Loaded while something is queued; what a transfer itself takes is loaded when it
 """
 
 import asyncio
-import gc
 from binascii import crc32
-
-from micropython import const
 
 from ..core import schedule as reasons
 from ..core.job_queue import APPLIED, DONE, JobQueue
-from .slices import borrow
+from .slices import borrow, drop_all
 
 RECORD = "jobs"
-_SLICE = """
-runtime.jobs core.job_queue runtime.transfer runtime.trial runtime.install_bundle
-runtime.install_image runtime.install_site core.rpc_transfers core.transfer_complete core.settings
+# What a transfer takes, and what a queue does.
+_PARTS = """
+runtime.transfer runtime.trial runtime.install_bundle runtime.install_image runtime.install_site
+core.settings
 """
-_TRIAL_MS = const(900000)  # software that brings no session about in that time has failed
+_SLICE = "runtime.jobs runtime.trial core.job_queue core.rpc_transfers core.transfer_complete"
+TRIAL_S = 900  # what brings no session about in that time has failed
 
 
 class Jobs:
@@ -28,7 +27,6 @@ class Jobs:
         self._agent = agent
         self._queue = JobQueue(agent.store.load(RECORD), agent.now())
         self.task = None
-        self._trial = False  # something applied waits for a session that shows that it works
         for job in self.jobs:
             if job["state"] == APPLIED:
                 self._settle(job)
@@ -76,22 +74,13 @@ class Jobs:
         if self.task:
             return None
         agent = self._agent
-        due = self._queue.deadline(agent.now(), agent.port.unix_time())
-        if self._trial and (due is None or due > _TRIAL_MS):
-            return _TRIAL_MS
-        return due
+        return self._queue.deadline(agent.now(), agent.port.unix_time())
 
     def serve(self, now):
         """Do what is due, while no session runs. Return the names of the modules that may go once
         nothing is left, else None.
         """
         agent = self._agent
-        if self._trial:
-            if agent.sessions_done:
-                self._trial = False
-            elif now >= _TRIAL_MS:
-                agent.log("W", "transfer", "trial-failed reason=no-session")
-                agent.reboot_soon()
         job = self.task is None and self._queue.next(now, agent.port.unix_time())
         if job:
             if job["kind"] == "I":
@@ -137,7 +126,7 @@ class Jobs:
             code, text = 9002, "internal error"
         finally:
             self.task = None
-        gc.collect()
+        drop_all(_PARTS.split())
         if slot:
             # On flash before it is in force: whatever a cut leaves, the next boot finds out.
             job["state"] = APPLIED
@@ -169,10 +158,24 @@ class Jobs:
             if not code:
                 agent.reboot_soon()
                 return
-        end = job.get("end")
-        self._queue.end(job, end, 9010 if failure else 0, failure)
-        self._trial = not failure and slot != "site"
-        self._report(job)
+        self._queue.end(job, job.get("end"), 9010 if failure else 0, failure)
+        if failure:
+            self._report(job)
+            return
+        # In memory only: until a session is complete, a boot may find another outcome.
+        agent.log("I", "transfer", "on-trial slot={}".format(slot))
+        agent.want(reasons.TRANSFER)
+        # A task of its own: with a wrong configuration there may never be a network to wait for.
+        asyncio.create_task(self._try(slot))
+
+    async def _try(self, slot):
+        agent = self._agent
+        await asyncio.sleep(TRIAL_S)
+        if not agent.sessions_done:
+            agent.log("W", "transfer", "given-up slot={} reason=no-session".format(slot))
+            borrow("runtime.trial").give_up(slot)
+            agent.port.set_failed_boots(0)
+            agent.port.reset()
 
     def _report(self, job):
         agent = self._agent

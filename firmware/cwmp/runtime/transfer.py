@@ -9,6 +9,7 @@ from .http_client import HttpClient, HttpFailure
 from .slices import borrow, drop
 
 _LARGEST = const(16777216)
+_ANSWER = const(4096)  # what a server says to an upload
 _LONGEST_MS = const(3600000)  # a server that sends a byte now and then does not hold us for ever
 _TEXT = (("Content-Type", "text/plain"),)
 
@@ -84,6 +85,10 @@ class _Text:
         return self._parts
 
 
+def _drop():
+    return len
+
+
 class _Nothing:
     length = 0
 
@@ -120,7 +125,7 @@ async def run(agent, job):
             None,
             lambda: _tls_context(agent),
             response_ms=site["acs"]["timeout_s"] * 1000,
-            body_limit=0 if upload else _LARGEST,
+            body_limit=_ANSWER if upload else _LARGEST,
             allow_basic=site["acs"]["allow_basic"],
         )
         receiver.moved = client.moved
@@ -129,7 +134,7 @@ async def run(agent, job):
             client.method = "PUT"
             client.content = _TEXT
             body = _Text(_parts(agent, job))
-        await client.post(body, receiver.sink)
+        await client.post(body, _drop if upload else receiver.sink)
         if upload:
             return "", 0, ""
         if receiver.file is None:
@@ -161,6 +166,8 @@ def _code(error, receiver, upload):
         return 9011
     if error.status:
         return 9016
+    if error.reason == "body too large":
+        return 9010
     return 9017 if receiver.size else 9015
 
 

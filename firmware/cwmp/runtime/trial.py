@@ -11,7 +11,8 @@ from .slices import borrow
 
 APP = "app"
 SITE = "site"  # the slot of a configuration
-NEW_SITE = "site.new"
+NEW_SITE = "site.new"  # checked, not in force yet
+OLD_SITE = "site.old"  # the one before, while the new one is on trial
 _BOOTS = "3"
 
 
@@ -41,16 +42,20 @@ def activate(port, slot):
         borrow(port.firmware).activate(slot)
 
 
+def give_up(slot):
+    """`slot` brought no session about: the boot that follows goes back, or counts."""
+    if slot == SITE:
+        os.rename(OLD_SITE, "site.json")
+
+
 def outcome(port, slot):
     """Return "" when `slot` is in force after the boot, else why it is not, None when that was
     never tried.
     """
     if slot == SITE:
-        try:
-            os.stat(NEW_SITE)
-        except OSError:
-            return ""
-        return None
+        if _there(NEW_SITE):
+            return None
+        return "" if _there(OLD_SITE) else "no session came about with the configuration"
     if len(slot) > 1:
         running = borrow(port.firmware).running()
         return "" if running == slot else "{} runs, the image was given up".format(running)
@@ -65,5 +70,15 @@ def accept(port):
     folder, other, state = app()
     if state.isdigit():
         _write_app(folder, other, "-")
+    if _there(OLD_SITE):
+        os.remove(OLD_SITE)
     if port.firmware:
         borrow(port.firmware).accept()
+
+
+def _there(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
