@@ -1,16 +1,21 @@
 """Download and Upload over whole sessions, with the lab's file server (CWMP-64, CWMP-65)."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from host_tools import bundle
-from host_tools.lab import rpc
+from host_tools.lab import acs_faults, rpc
 from host_tools.lab.cpe import TransferComplete
 from host_tools.lab.files import Fault, FileServer
 from host_tools.lab.rpc import FIRMWARE, UPLOAD_CONFIGURATION, UPLOAD_LOG
-from tests.conformance.rig import ACS_PASSWORD, ACS_USERNAME, Rig
+from tests.conformance.certificates import NAME, Certificates
+from tests.conformance.rig import ACS_PASSWORD, ACS_USERNAME, RING, MakeRig, Rig
+
+# Each looks into the flash of the board.
+pytestmark = pytest.mark.capability("filesystem")
 
 USER, PASSWORD = "files", "file-Secret-99"
 UNKNOWN = "0001-01-01T00:00:00Z"
@@ -190,3 +195,93 @@ async def test_cwmp_64_delay_seconds(rig: Rig, files: FileServer):
     complete = await rig.cpe.wait_transfer(seen)
     assert complete.code == 9018
     assert files.served == ["GET x"]
+
+
+async def test_cwmp_64_a_redirect_and_a_slow_file(rig: Rig, files: FileServer):
+    content = bundle.make("unix", {"x": bytes(6000)})[:-3] + b"00\n"
+    files.offer("there", content, Fault(pace=0.02))
+    url = files.offer("here", b"", Fault(location=files.url("there")))
+    complete = await done(rig, get(url, size=len(content)))
+    assert (complete.code, complete.text) == (9018, "the checksum is wrong")
+    assert files.served == ["GET there"]
+
+
+async def test_cwmp_64_a_file_whose_length_nobody_tells(rig: Rig, files: FileServer):
+    content = bundle.make("unix", {"x": bytes(6000)})[:-3] + b"00\n"
+    complete = await done(rig, get(files.offer("x", content, Fault(length=False))))
+    assert (complete.code, complete.text) == (9018, "the checksum is wrong")
+
+
+async def test_cwmp_64_one_at_a_time_and_the_device_stays_awake(rig: Rig, files: FileServer):
+    content = bundle.make("unix", {"x": bytes(1000)})
+    first = files.offer("first", content, Fault(stall=500, cut=600))
+    second = files.offer("second", b"no bundle\n")
+    await rig.call(get(first, key="k1"), get(second, key="k2"))
+    await files.wait_stalled()
+    (queued,) = await rig.call(rpc.get_queued_transfers())
+    assert queued == [("k1", 2), ("k2", 1)]
+    assert files.served == ["GET first"]
+    files.go_on()
+    await rig.cpe.wait_transfer(1)
+    await rig.idle()
+    assert [(one.key, one.code) for one in rig.cpe.transfers] == [("k1", 9017), ("k2", 9018)]
+
+
+async def test_cwmp_64_a_stalled_server_is_given_up(make_rig: MakeRig):
+    rig = await (await make_rig(site={"acs": {"timeout_s": 1}})).ready()
+    async with FileServer(rig.host) as files:
+        url = files.offer("x", bundle.make("unix", {"x": bytes(5000)}), Fault(stall=1000))
+        complete = await done(rig, rpc.download(url, FIRMWARE, "k"))
+        assert (complete.code, complete.text) == (9017, "timeout")
+
+
+async def test_cwmp_64_https_is_checked_with_the_ca_of_the_site(make_rig: MakeRig, tmp_path: Path):
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    certificates = Certificates(folder)
+    rig = await make_rig(site={"acs": {"ca": str(folder / "ca.pem")}})
+    await rig.ready()
+    good = FileServer(rig.host, tls=certificates.server("good"))
+    bad = FileServer(rig.host, tls=certificates.server("bad", "files.example.net"))
+    async with good, bad:
+        for server, code in ((good, 9018), (bad, 9012)):
+            url = server.offer("x", b"no bundle\n").replace(rig.host, NAME)
+            complete = await done(rig, rpc.download(url, FIRMWARE, "k"))
+            assert complete.code == code, complete.text
+        assert (good.served, bad.served) == (["GET x"], [])
+
+
+async def test_cwmp_40_schedule_inform(rig: Rig):
+    seen = len(rig.cpe.informs)
+    results = await rig.call(rpc.schedule_inform(2, "later"), rpc.schedule_inform(1, "soon"))
+    assert results == [None, None]
+    for key in ("soon", "later"):
+        inform = await rig.informed("3 SCHEDULED", seen)
+        assert inform.codes == ["3 SCHEDULED", "M ScheduleInform"]
+        assert inform.events[1].command_key == key
+        seen = rig.cpe.informs.index(inform) + 1
+    await rig.idle()
+    await rig.wake()
+    assert rig.cpe.informs[-1].codes == [RING]
+
+
+@pytest.mark.capability("power_cut")
+async def test_cwmp_40_schedule_inform_over_boots_and_failures(rig: Rig):
+    assert await rig.call(rpc.schedule_inform(2, "k")) == [None]
+    await rig.idle()
+    seen = len(rig.cpe.informs)
+    await rig.power_cut()
+    assert "3 SCHEDULED" not in (await rig.informed("1 BOOT", seen)).codes
+    await rig.idle()
+    # It comes, and what no session delivers is there after the next boot.
+    rig.acs.script.on(acs_faults.http_status(503), method="Inform", times=None)
+    seen = len(rig.cpe.informs)
+    await rig.cpe.wait_inform("3 SCHEDULED", seen)
+    await rig.power_cut()
+    rig.acs.script.clear()
+    await rig.until(lambda: rig.cpe.sessions[-1].ok, "session")
+    inform = rig.cpe.informs[-1]
+    assert {"1 BOOT", "3 SCHEDULED", "M ScheduleInform"} <= set(inform.codes)
+    await rig.idle()
+    await rig.wake()
+    assert rig.cpe.informs[-1].codes == [RING]
