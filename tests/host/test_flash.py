@@ -107,6 +107,7 @@ def test_stale_files_go_and_others_stay(tmp_path: Path, state: Path) -> None:
     removed = target.install(small(tmp_path, "2", "kept", "new").files)
     assert removed == ["cwmp.py", "lib/cwmp/kept.py", "lib/cwmp/old.mpy"]
     assert names(target) == {
+        "app",
         "board.json",
         "image.json",
         "lib/cwmp/__init__.mpy",

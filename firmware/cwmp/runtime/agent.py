@@ -94,13 +94,6 @@ class Agent:
             self.jobs = Jobs(self)
         return self.jobs
 
-    def forget_jobs(self):
-        """Forget what the ACS wanted done (factory reset)."""
-        if self.jobs:
-            self.jobs.cancel()
-            self.jobs = None
-        self.store.remove("jobs")
-
     def _serve_jobs(self, now):
         if self.jobs.task:
             self._used = now  # what it uses is not to be dropped

@@ -161,7 +161,10 @@ class Management:
         self.agent.forget_requests()
         self.agent.store.remove("device")
         self.agent.counters.remove("told")
-        self.agent.forget_jobs()
+        if self.agent.jobs:
+            self.agent.jobs.cancel()
+            self.agent.jobs = None
+        self.agent.store.remove("jobs")
         self.events.bootstrap()
         self.save()
 
