@@ -335,3 +335,35 @@ async def test_cwmp_64_a_megabyte_in_the_same_memory(rig: Rig, files: FileServer
     # Nothing of it stays.
     assert await heap(rig) - before < 8192
     assert (rig.board.flash / "a" / "blob").stat().st_size == 1_000_000
+
+
+async def test_cwmp_64_on_a_board_with_little_memory(make_rig: MakeRig):
+    # There, what is not needed at the moment is dropped, and a session waits for the transfer.
+    rig = await (await make_rig(site={"limits": {"memory": "save"}})).ready()
+    async with FileServer(rig.host) as files:
+        content = bundle.make("unix", application(rig))
+        url = files.offer("x", content[:-5] + b"0000\n", Fault(stall=5000))
+        before = await heap(rig)
+        informs, transfers = len(rig.cpe.informs), len(rig.cpe.transfers)
+        await rig.ask(rpc.download(url, FIRMWARE, "k"))
+        await files.wait_stalled()
+        ring = await rig.ring()
+        await rig.board.seen("cr: accepted effect=start")
+        said = "\n".join(await rig.command("status"))
+        assert "session   starting a session for connection request" in said
+        files.go_on()
+        assert (await ring.session()).ok
+        complete, _ = await reported(rig, informs, transfers)
+        assert complete.code == 9018
+        await rig.until(lambda: not rig.board.flash.joinpath("state/jobs.json").exists(), "end")
+        assert await heap(rig) - before < 4096
+        complete, inform = await install(rig, files.offer("y", content))
+        assert complete.code == 0 and inform.parameters[VERSION] == "0.2.0"
+        site = json.loads(rig.board.target.read_file("site.json"))
+        url = files.offer("z", json.dumps({**site, "device": {"description": "new"}}).encode())
+        complete, _ = await install(rig, url, CONFIGURATION)
+        assert complete.code == 0
+        seen = len(rig.cpe.informs)
+        assert await rig.ask(rpc.schedule_inform(1, "k")) is None
+        inform = await rig.informed("3 SCHEDULED", seen)
+        assert inform.events[-1].command_key == "k"
