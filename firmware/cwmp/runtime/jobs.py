@@ -144,7 +144,7 @@ class Jobs:
     def _activate(self, slot):
         try:
             borrow("runtime.trial").activate(self._agent.port, slot)
-        except (OSError, ValueError) as error:
+        except Exception as error:
             return 9018, "not taken: {}".format(error)
         return 0, ""
 
