@@ -265,11 +265,10 @@ async def test_cwmp_64_power_that_fails_before_it_is_in_force(rig: Rig, files: F
     assert complete.code == 0 and inform.parameters[VERSION] == "0.2.0"
 
 
-@pytest.mark.parametrize("seed", [1])
-async def test_cwmp_64_power_that_fails_at_random_moments(rig: Rig, files: FileServer, seed: int):
-    drawn = random.Random(seed)
-    for number in range(2, 7):
-        version = f"0.{number}.0"
+async def updates_with_cuts(rig: Rig, files: FileServer, drawn: random.Random, count: int) -> None:
+    """That many updates, the power cut twice during each, at any moment."""
+    for number in range(count):
+        version = f"0.{number % 8 + 2}.0"
         url = files.offer(version, bundle.make("unix", application(rig, version)))
         informs, transfers = len(rig.cpe.informs), len(rig.cpe.transfers)
         answer = rig.cpe.queue(rpc.download(url, FIRMWARE, version))
@@ -280,9 +279,20 @@ async def test_cwmp_64_power_that_fails_at_random_moments(rig: Rig, files: FileS
             await rig.power_cut()
         complete, _ = await reported(rig, informs, transfers)
         assert (complete.code, complete.key) == (0, version)
-        inform = await rig.informed("1 BOOT", informs)
-        assert rig.cpe.informs[-1].parameters[VERSION] == version, inform
+        await rig.informed("1 BOOT", informs)
+        assert rig.cpe.informs[-1].parameters[VERSION] == version
+        assert {one.key for one in rig.cpe.transfers[transfers:]} == {version}
     assert "store: lost" not in rig.board.said()
+
+
+async def test_cwmp_64_power_that_fails_at_random_moments(rig: Rig, files: FileServer):
+    await updates_with_cuts(rig, files, random.Random(1), 4)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+async def test_cwmp_64_power_that_fails_at_random_moments_soak(rig: Rig, files: FileServer):
+    await updates_with_cuts(rig, files, random.Random(), 60)
 
 
 async def test_cwmp_64_transfer_complete_is_retried_until_it_is_answered(

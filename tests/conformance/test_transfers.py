@@ -8,6 +8,7 @@ import pytest
 
 from host_tools import bundle
 from host_tools.lab import acs_faults, rpc
+from host_tools.lab.acs_faults import Incoming, Misbehaviour
 from host_tools.lab.cpe import TransferComplete
 from host_tools.lab.files import Fault, FileServer
 from host_tools.lab.rpc import FIRMWARE, UPLOAD_CONFIGURATION, UPLOAD_LOG
@@ -225,6 +226,34 @@ async def test_cwmp_64_one_at_a_time_and_the_device_stays_awake(rig: Rig, files:
     await rig.cpe.wait_transfer(1)
     await rig.idle()
     assert [(one.key, one.code) for one in rig.cpe.transfers] == [("k1", 9017), ("k2", 9018)]
+
+
+async def test_cwmp_64_each_transfer_has_a_report_of_its_own(rig: Rig, files: FileServer):
+    urls = [files.offer(f"x{n}", b"no bundle\n") for n in (1, 2, 3)]
+    # The third one is done before the session that reports them; it breaks off at the second.
+    asked: list[str] = []
+
+    def decide(incoming: Incoming) -> Misbehaviour | None:
+        if incoming.method == "TransferComplete":
+            asked.append(rig.cpe.transfers[-1].key)
+            return acs_faults.http_status(500) if len(asked) == 2 else None
+        return acs_faults.http_status(503) if len(files.served) < 3 and waiting else None
+
+    waiting = False
+    rig.acs.script.decide = decide
+    futures = [rig.cpe.queue(get(url, key=f"k{n}")) for n, url in enumerate(urls, 1)]
+    await rig.ring()
+    for future in futures:
+        await future
+    waiting = True
+    await rig.until(lambda: len(asked) == 4, "four reports")
+    await rig.idle()
+    assert asked == ["k1", "k2", "k2", "k3"]
+    last = rig.cpe.informs[-1]
+    keys = [event.command_key for event in last.events if event.code == "M Download"]
+    assert keys == ["k2", "k3"] and "7 TRANSFER COMPLETE" in last.codes
+    await rig.wake()
+    assert rig.cpe.informs[-1].codes == [RING]
 
 
 async def test_cwmp_64_a_stalled_server_is_given_up(make_rig: MakeRig):

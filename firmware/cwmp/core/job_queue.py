@@ -81,6 +81,7 @@ class JobQueue:
         job["code"] = code
         job["text"] = text
         job["end"] = unix
+        job["pass"] = ""  # nobody needs it any more
 
 
 def _due(job, now, unix):

@@ -166,6 +166,8 @@ def _code(error, receiver, upload):
         return 9011
     if error.status:
         return 9016
+    if error.reason == "out of memory":
+        return 9002
     if error.reason == "body too large":
         return 9010
     return 9017 if receiver.size else 9015
