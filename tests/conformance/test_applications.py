@@ -332,7 +332,7 @@ async def test_cwmp_64_a_megabyte_in_the_same_memory(rig: Rig, files: FileServer
     content = content[:-10] + b"0123456789\n"[1:]
     before = await heap(rig)
     used = []
-    for stall in (20_000, 990_000):
+    for stall in (20_000, 20_000, 990_000):  # the first one for what only it brings
         informs, transfers = len(rig.cpe.informs), len(rig.cpe.transfers)
         url = files.offer("x", content, Fault(stall=stall))
         await rig.ask(rpc.download(url, FIRMWARE, "k", size=len(content)))
@@ -341,7 +341,7 @@ async def test_cwmp_64_a_megabyte_in_the_same_memory(rig: Rig, files: FileServer
         files.go_on()
         complete, _ = await reported(rig, informs, transfers)
         assert complete.code == 9018 and complete.text == "the checksum is wrong"
-    assert abs(used[1] - used[0]) < 2048, used
+    assert abs(used[2] - used[1]) < 2048, used
     # Nothing of it stays.
     assert await heap(rig) - before < 8192
     assert (rig.board.flash / "a" / "blob").stat().st_size == 1_000_000

@@ -11,12 +11,6 @@ from ..core.job_queue import APPLIED, DONE, JobQueue
 from .slices import borrow, drop_all
 
 RECORD = "jobs"
-# What a transfer takes, and what a queue does.
-_PARTS = """
-runtime.transfer runtime.trial runtime.install_bundle runtime.install_image runtime.install_site
-core.settings
-"""
-_SLICE = "runtime.jobs runtime.trial core.job_queue core.rpc_transfers core.transfer_complete"
 TRIAL_S = 900  # what brings no session about in that time has failed
 
 
@@ -93,7 +87,7 @@ class Jobs:
                 self.task = asyncio.create_task(self._run(job))
             else:
                 self._report(job)
-        return None if self.jobs else _SLICE.split()
+        return None if self.jobs else borrow("runtime.slice_names").JOBS.split()
 
     def _inform(self, job):
         agent = self._agent
@@ -126,7 +120,7 @@ class Jobs:
             code, text = 9002, "internal error"
         finally:
             self.task = None
-        drop_all(_PARTS.split())
+        drop_all(borrow("runtime.slice_names").TRANSFER.split())
         if slot:
             # On flash before it is in force: whatever a cut leaves, the next boot finds out.
             job["state"] = APPLIED

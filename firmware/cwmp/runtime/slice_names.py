@@ -19,3 +19,11 @@ core.data_model core.device2 core.events core.notification core.cwmp_types core.
 wire.http wire.http_auth wire.http_challenge wire.http_chunks wire.http_error wire.cookies wire.url
 wire.soap wire.soap_fault wire.xml wire.xml_error wire.xml_odd
 """
+# What one transfer loads, and what the queue of them: dropped wherever it runs.
+TRANSFER = """
+runtime.transfer runtime.trial runtime.install_bundle runtime.install_image runtime.install_site
+core.settings
+"""
+JOBS = """
+runtime.jobs runtime.trial core.job_queue core.rpc_transfers core.transfer_complete
+"""
