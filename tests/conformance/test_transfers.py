@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from host_tools import bundle
+from host_tools.errors import Failed, UserError
 from host_tools.lab import acs_faults, rpc
+from host_tools.lab.acs_control import Control
 from host_tools.lab.acs_faults import Incoming, Misbehaviour
 from host_tools.lab.cpe import TransferComplete
 from host_tools.lab.files import Fault, FileServer
@@ -309,3 +311,19 @@ async def test_cwmp_40_schedule_inform_over_boots_and_failures(rig: Rig):
     await rig.idle()
     await rig.wake()
     assert rig.cpe.informs[-1].codes == [RING]
+
+
+async def test_cwmp_64_what_a_person_types_at_the_lab_acs(rig: Rig):
+    heard: list[str] = []
+    control = Control(rig.acs, heard.append, 10.0)
+    async with FileServer(rig.host) as files:
+        said = await control.obey(f"upload {files.url('log')}")
+        assert said.startswith("Upload complete, from 20") and b"session" in files.put["log"]
+        assert heard == ["Upload accepted"]
+        with pytest.raises(Failed, match="Download: 9016 status 404"):
+            await control.obey(f"download {files.url('none')} site")
+        await rig.idle()
+        assert await control.obey("transfers") == "none"
+        assert await control.obey("inform 60") == "ScheduleInform accepted"
+        with pytest.raises(UserError):
+            await control.obey("download")
