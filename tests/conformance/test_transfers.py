@@ -1,6 +1,7 @@
 """Download and Upload over whole sessions, with the lab's file server (CWMP-64, CWMP-65)."""
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -327,3 +328,26 @@ async def test_cwmp_64_what_a_person_types_at_the_lab_acs(rig: Rig):
         assert await control.obey("inform 60") == "ScheduleInform accepted"
         with pytest.raises(UserError):
             await control.obey("download")
+
+
+@pytest.mark.capability("power_cut")
+@pytest.mark.parametrize(
+    "record",
+    [
+        [{"kind": "D"}],
+        [{"kind": "D", "delay": 0, "state": 4}],
+        [{"kind": "D", "delay": 0, "state": 1, "at": None, "tries": 0, "acs": 0, "key": ""}],
+        {"kind": "D"},
+    ],
+    ids=["keys-missing", "no-slot", "no-url", "no-list"],
+)
+async def test_a_record_of_transfers_of_another_version_costs_no_boot(rig: Rig, record: Any):
+    body = json.dumps(record).encode()
+    content = b"%08x %d\n" % (zlib.crc32(body), len(body)) + body
+    seen = len(rig.cpe.informs)
+    await rig.power_cut(lambda: rig.board.target.write_file("state/jobs.json", content))
+    await rig.informed("1 BOOT", seen)
+    await rig.idle()
+    assert (await rig.wake()).ok
+    said = rig.board.said()
+    assert said.count("boot: start") == 2 and "internal" not in said

@@ -8,7 +8,10 @@ NOON = 1767268800
 
 
 def job(kind="D", key="k", delay=0):
-    return {"kind": kind, "key": key, "delay": delay}
+    made = {"kind": kind, "key": key, "delay": delay, "acs": 1}
+    if kind != "I":
+        made.update({"type": "t", "url": "u", "user": "", "pass": "p", "size": 0, "name": ""})
+    return made
 
 
 def kept(queue):
@@ -86,7 +89,7 @@ def test_cwmp_64_what_is_applied_or_done_stays_so():
     queue = JobQueue(None, 0)
     queue.add(job(key="a"), 0, NOON)
     queue.add(job(key="b"), 0, NOON)
-    queue.jobs[0]["state"] = APPLIED
+    queue.jobs[0].update({"state": APPLIED, "slot": "a"})
     queue.end(queue.jobs[1], NOON)
     again = JobQueue(kept(queue), 0)
     assert [one["state"] for one in again.jobs] == [APPLIED, DONE]
@@ -96,3 +99,16 @@ def test_cwmp_64_what_is_applied_or_done_stays_so():
 def test_a_record_of_another_kind():
     for record in (None, {}, "x", 7, [], [1, "x", {}, {"kind": "Z"}]):
         assert JobQueue(record, 0).jobs == []
+    queue = JobQueue(None, 0)
+    for kind in "DUI":
+        queue.add(job(kind), 0, NOON)
+    queue.add(job(), 0, NOON)
+    queue.end(queue.jobs[3], NOON)
+    queue.add(job(), 0, NOON)
+    queue.jobs[4].update({"state": APPLIED, "slot": "a"})
+    for whole in kept(queue):
+        assert JobQueue([whole], 0).jobs
+        for name in whole:
+            if name not in ("due", "start", "end"):
+                part = {key: value for key, value in whole.items() if key != name}
+                assert not JobQueue([part], 0).jobs, (whole, name)

@@ -23,11 +23,7 @@ class JobQueue:
     """
 
     def __init__(self, record, now):
-        self.jobs = [
-            job
-            for job in (record if isinstance(record, list) else ())
-            if isinstance(job, dict) and job.get("kind") in ("D", "U", "I")
-        ]
+        self.jobs = [job for job in (record if isinstance(record, list) else ()) if _whole(job)]
         for job in self.jobs:
             delay = job["delay"]
             if job["state"] == RUNNING:  # the power went
@@ -82,6 +78,17 @@ class JobQueue:
         job["text"] = text
         job["end"] = unix
         job["pass"] = ""  # nobody needs it any more
+
+
+def _whole(job):
+    # A record of another version may lack something.
+    if not isinstance(job, dict) or job.get("kind") not in ("D", "U", "I"):
+        return False
+    names = "key delay state at tries acs"
+    if job["kind"] != "I":
+        names += " type url user pass size name"
+    names += {APPLIED: " slot", DONE: " code text"}.get(job.get("state"), "")
+    return all([name in job for name in names.split()])
 
 
 def _due(job, now, unix):

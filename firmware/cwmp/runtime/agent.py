@@ -84,7 +84,11 @@ class Agent:
         self.gate.freshness.restore(self.counters.load("fresh"))
         self.management()
         if self.store.has_jobs:
-            self.load_jobs()
+            try:
+                self.load_jobs()
+            except Exception as error:  # of another version: nothing there is worth the device
+                self.internal("transfer", error)
+                self.store.remove("jobs")
 
     def load_jobs(self):
         """Return the Jobs, loaded if need be."""
@@ -98,7 +102,11 @@ class Agent:
         if self.jobs.task:
             self._used = now  # what it uses is not to be dropped
             return
-        names = self.jobs.serve(now)
+        try:
+            names = self.jobs.serve(now)
+        except Exception as error:
+            self.internal("transfer", error)
+            names = ("runtime.jobs",)  # it is tried again at the next boot
         if names:
             self.jobs = None
             drop_all(names)
