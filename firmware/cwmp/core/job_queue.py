@@ -87,7 +87,10 @@ def _whole(job):
     names = "key delay state at tries acs"
     if job["kind"] != "I":
         names += " type url user pass size name"
-    names += {APPLIED: " slot", DONE: " code text"}.get(job.get("state"), "")
+    if job.get("state") == APPLIED:
+        names += " slot"
+    elif job.get("state") == DONE:
+        names += " code text"
     return all([name in job for name in names.split()])
 
 
