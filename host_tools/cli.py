@@ -29,6 +29,7 @@ ROOMS = {
     "memory": "host_tools.bench.esp32",
     "id-table": "host_tools.id_table",
     "junit-table": "host_tools.junit_table",
+    "bundle": "host_tools.bundle",
     "mip-package": "host_tools.mip_package",
 }
 HELP = """The lab around esp-cwmp: boards, servers, captures.

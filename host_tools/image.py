@@ -32,6 +32,8 @@ FIRMWARE = ROOT / "firmware"
 EMITTER = re.compile(rb"^[ \t]*@micropython\.(?:viper|native)[ \t]*(?:#.*)?$", re.MULTILINE)
 CA = "acs_ca.der"
 APPLICATION = "app"  # the package that the firmware imports
+BUNDLE_KEY = "bundle.key"
+SLOT = "slot"  # which application bundle runs: after a flashing, what was flashed
 SOURCES_AS_THEY_ARE = ("boot.py", "main.py")  # MicroPython runs these by name, and only as source
 
 
@@ -78,7 +80,21 @@ def read_site(path: Path, firmware: Path = FIRMWARE, *, network: str = "host") -
             line = line_of(path, "app", "folder")
             raise UserError(f"{path}:{line}: app.folder: there is no {folder / 'parameters.py'}")
         data["app"]["folder"] = str(folder)
+    key = data.get("acs", {}).get("bundle_key")
+    if key:
+        try:
+            data["acs"]["bundle_key"] = str((path.parent / key).resolve())
+            _public_key(Path(data["acs"]["bundle_key"]))
+        except UserError as error:
+            where = f"{path}:{line_of(path, 'acs', 'bundle_key')}"
+            raise UserError(f"{where}: acs.bundle_key: {error}") from None
     return data
+
+
+def _public_key(path: Path) -> bytes:
+    from host_tools.bundle import public_key
+
+    return public_key(path)
 
 
 def _of_site(site: Mapping[str, Any]) -> dict[str, bytes]:
@@ -94,6 +110,10 @@ def _of_site(site: Mapping[str, Any]) -> dict[str, bytes]:
     if folder:
         files.update(_application(Path(folder)))
         site = {**site, "app": {**site["app"], "folder": APPLICATION}}
+    key = site.get("acs", {}).get("bundle_key")
+    if key:
+        files[BUNDLE_KEY] = _public_key(Path(key))
+        site = {**site, "acs": {**site["acs"], "bundle_key": BUNDLE_KEY}}
     files["site.json"] = json.dumps(site, separators=(",", ":"), sort_keys=True).encode()
     return files
 
@@ -163,6 +183,7 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
                     files[output.name] = compile_one(
                         path.read_bytes(), Path(path.name), output, native
                     )
+    files[SLOT] = b"lib lib -"
     files["board.json"] = json.dumps(board.for_firmware(), separators=(",", ":")).encode()
     if site is not None:
         files.update(_of_site(site))

@@ -25,7 +25,7 @@ from host_tools.lab import ring as ring_module
 from host_tools.lab.acs_dialogue import Dialogue
 from host_tools.lab.acs_faults import Incoming, Script
 from host_tools.lab.acs_http import Reply
-from host_tools.lab.cpe import Cpe, DeviceId, Session, read_device, read_inform
+from host_tools.lab.cpe import Cpe, DeviceId, Session, read_device, read_inform, read_transfer
 from host_tools.lab.cwmp_check import Violation
 from host_tools.lab.digest import Authenticator, BadAuthorization
 from host_tools.lab.provision import Provision
@@ -265,6 +265,9 @@ class Acs:
             self._watch.notify()
         elif message is not None and not message.is_response:
             self._tell("request", cpe, message)
+            if method == "TransferComplete":
+                cpe.transfers.append(read_transfer(message, session.number))
+                self._watch.notify()
         self._arm(cpe, session, self._session_timeout, "no message came any more")
         return Incoming(
             cpe,

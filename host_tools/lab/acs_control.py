@@ -24,6 +24,10 @@ methods              RPCs the CPE knows
 ring [STYLE]         wake it by a UDP Connection Request, and wait for the session
 ring tcp             the same by a TCP Connection Request; ring both: as GenieACS, at once
 reboot | reset       Reboot, FactoryReset
+download URL [site]  Download of firmware or application (of a site configuration), to its end
+upload URL [site]    Upload of the log (of the site configuration), to its end
+transfers            what is queued of them
+inform SECONDS       ScheduleInform
 sessions             the last sessions, message by message
 violations           rules that CPEs have broken
 help | quit
@@ -70,6 +74,10 @@ class Control:
             "ring": self._ring,
             "reboot": lambda words: self._done(rpc.reboot()),
             "reset": lambda words: self._done(rpc.factory_reset()),
+            "download": lambda words: self._transfer(words, True),
+            "upload": lambda words: self._transfer(words, False),
+            "transfers": self._transfers,
+            "inform": self._inform,
             "sessions": self._sessions,
             "violations": self._violations,
             "help": self._help,
@@ -116,6 +124,35 @@ class Control:
     async def _done(self, call: Rpc) -> str:
         await self._ask(call)
         return f"{call.method} accepted"
+
+    async def _transfer(self, words: list[str], download: bool) -> str:
+        if not words or words[1:] not in ([], ["site"]):
+            raise UserError("want: a URL, and perhaps the word site")
+        url, site = words[0], len(words) > 1
+        if download:
+            call = rpc.download(url, rpc.CONFIGURATION if site else rpc.FIRMWARE)
+        else:
+            call = rpc.upload(url, rpc.UPLOAD_CONFIGURATION if site else rpc.UPLOAD_LOG)
+        cpe = self._cpe
+        seen = len(cpe.transfers)
+        await self._ask(call)
+        self._echo(f"{call.method} accepted")
+        complete = await cpe.wait_transfer(seen, self._wait)
+        if complete.code:
+            raise Failed(f"{call.method}: {complete.code} {complete.text}")
+        return f"{call.method} complete, from {complete.start} to {complete.complete}"
+
+    async def _transfers(self, words: list[str]) -> str:
+        queued = await self._ask(rpc.get_all_queued_transfers())
+        assert isinstance(queued, list)
+        states = {"1": "waits", "2": "runs", "3": "is done"}
+        lines = [f"{one['FileType']} {states.get(one['State'], '?')}" for one in queued]
+        return "\n".join(lines) or "none"
+
+    async def _inform(self, words: list[str]) -> str:
+        if len(words) != 1 or not words[0].isdecimal():
+            raise UserError("want: inform SECONDS")
+        return await self._done(rpc.schedule_inform(int(words[0])))
 
     async def _cpes(self, words: list[str]) -> str:
         lines = []

@@ -103,6 +103,18 @@ class Credentials:
     password: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class TransferComplete:
+    """What a CPE says of a transfer; `session` is the number of the session it said so in."""
+
+    key: str
+    code: int
+    text: str
+    start: str
+    complete: str
+    session: int
+
+
 class Cpe:
     """One CPE, known since its first Inform."""
 
@@ -113,6 +125,7 @@ class Cpe:
         self.types: dict[str, str] = {}
         self.informs: list[Inform] = []
         self.sessions: list[Session] = []
+        self.transfers: list[TransferComplete] = []
         self.connection_request: Credentials | None = None
         self._queue: deque[Request] = deque()
         self._watch = watch
@@ -226,6 +239,14 @@ class Cpe:
             log = self.sessions[wanted - 1].log if len(self.sessions) >= wanted else "not begun"
             raise TimeoutError(f"{error}; {log}") from None
 
+    async def wait_transfer(self, since: int = 0, timeout: float = 10.0) -> TransferComplete:
+        """Return the first TransferComplete from index `since` of `cpe.transfers` on."""
+
+        def look() -> TransferComplete | None:
+            return next(iter(self.transfers[since:]), None)
+
+        return await self._watch.until(look, timeout, f"{self.key} TransferComplete")
+
     async def wait_parameter(self, name: str, not_value: str = "", timeout: float = 10.0) -> str:
         """Wait until a value other than `not_value` is known for a parameter, return it."""
 
@@ -248,6 +269,21 @@ def read_device(inform: etree._Element) -> DeviceId:
     if not device.oui or not device.serial_number:
         raise soap.EnvelopeError("Inform without OUI or SerialNumber")
     return device
+
+
+def read_transfer(message: soap.Received, session: int) -> TransferComplete:
+    """Read a TransferComplete; what its shape should be is for `cwmp_check`."""
+    element = message.element
+    fault = soap.child(element, "FaultStruct")
+    code = soap.text(fault, "FaultCode")
+    return TransferComplete(
+        soap.text(element, "CommandKey"),
+        int(code) if code.isdecimal() else -1,
+        soap.text(fault, "FaultString"),
+        soap.text(element, "StartTime"),
+        soap.text(element, "CompleteTime"),
+        session,
+    )
 
 
 def read_inform(

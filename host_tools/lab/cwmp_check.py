@@ -373,10 +373,32 @@ def _transfer_response(check_: _Check, element: etree._Element) -> None:
 def _transfer_complete(check_: _Check, element: etree._Element) -> None:
     check_.sequence(element, "CommandKey FaultStruct StartTime CompleteTime")
     check_.length(element, "CommandKey", 32, "CWMP-64")
-    code = soap.text(soap.child(element, "FaultStruct"), "FaultCode")
+    fault = soap.child(element, "FaultStruct")
+    if fault is not None:
+        check_.sequence(fault, "FaultCode FaultString", "CWMP-64")
+    code = soap.text(fault, "FaultCode")
     good = code == "0" or (_fault_code(code) and code != "9013")
     check_.that(good, "CWMP-64", f"FaultCode {code!r}")
     _times(check_, element)
+
+
+def _queued_response(check_: _Check, element: etree._Element) -> None:
+    check_.sequence(element, "TransferList")
+    inner = soap.child(element, "TransferList")
+    whole = local(element).startswith("GetAll")
+    kind = "cwmp:AllQueuedTransferStruct" if whole else "cwmp:QueuedTransferStruct"
+    shape = "CommandKey State"
+    if whole:
+        shape += " IsDownload FileType FileSize TargetFileName"
+    for item in check_.array(inner, "TransferList", kind):
+        check_.sequence(item, shape)
+        check_.length(item, "CommandKey", 32, "CWMP-64")
+        state = soap.text(item, "State")
+        check_.that(state in ("1", "2", "3"), "CWMP-64", f"State {state!r}")
+        if whole:
+            check_.boolean(soap.text(item, "IsDownload"), "IsDownload")
+            size = soap.text(item, "FileSize")
+            check_.that(xsd_types.is_int(size, 0, 2**32 - 1), "CWMP-64", f"FileSize {size!r}")
 
 
 def _empty(check_: _Check, element: etree._Element) -> None:
@@ -403,4 +425,6 @@ RULES: dict[str, Callable[[_Check, etree._Element], None]] = {
     "ScheduleInformResponse": _empty,
     "DownloadResponse": _transfer_response,
     "UploadResponse": _transfer_response,
+    "GetQueuedTransfersResponse": _queued_response,
+    "GetAllQueuedTransfersResponse": _queued_response,
 }

@@ -147,22 +147,68 @@ def delete_object(name: str, key: str = "") -> Rpc:
     return Rpc("DeleteObject", body, _status)
 
 
-def download(url: str, file_type: str, key: str = "", delay: int = 0, size: int = 0) -> Rpc:
+FIRMWARE = "1 Firmware Upgrade Image"
+CONFIGURATION = "3 Vendor Configuration File"
+UPLOAD_CONFIGURATION = "1 Vendor Configuration File"
+UPLOAD_LOG = "2 Vendor Log File"
+
+
+def download(
+    url: str,
+    file_type: str,
+    key: str = "",
+    delay: int = 0,
+    size: int = 0,
+    username: str = "",
+    password: str = "",
+    target: str = "",
+) -> Rpc:
     """Download; the response is (status, start time, complete time)."""
     body = node(
         "cwmp:Download",
         node("CommandKey", key),
         node("FileType", file_type),
         node("URL", url),
-        node("Username"),
-        node("Password"),
+        node("Username", username),
+        node("Password", password),
         node("FileSize", str(size)),
-        node("TargetFileName"),
+        node("TargetFileName", target),
         node("DelaySeconds", str(delay)),
         node("SuccessURL"),
         node("FailureURL"),
     )
     return Rpc("Download", body, _download)
+
+
+def upload(
+    url: str,
+    file_type: str,
+    key: str = "",
+    delay: int = 0,
+    username: str = "",
+    password: str = "",
+) -> Rpc:
+    """Upload; the response is (status, start time, complete time)."""
+    body = node(
+        "cwmp:Upload",
+        node("CommandKey", key),
+        node("FileType", file_type),
+        node("URL", url),
+        node("Username", username),
+        node("Password", password),
+        node("DelaySeconds", str(delay)),
+    )
+    return Rpc("Upload", body, _download)
+
+
+def get_queued_transfers() -> Rpc:
+    """GetQueuedTransfers; the response is a list of (CommandKey, State)."""
+    return Rpc("GetQueuedTransfers", node("cwmp:GetQueuedTransfers"), _queued)
+
+
+def get_all_queued_transfers() -> Rpc:
+    """GetAllQueuedTransfers; the response is a list of dicts, by element."""
+    return Rpc("GetAllQueuedTransfers", node("cwmp:GetAllQueuedTransfers"), _all_queued)
 
 
 def raw(document: str | bytes) -> Rpc:
@@ -222,6 +268,20 @@ def _attributes(answer: etree._Element) -> dict[str, tuple[int, list[str]]]:
 
 def _methods(answer: etree._Element) -> list[str]:
     return [soap.text(item) for item in _items(answer, "MethodList")]
+
+
+def _queued(answer: etree._Element) -> list[tuple[str, int]]:
+    return [
+        (soap.text(item, "CommandKey"), int(soap.text(item, "State")))
+        for item in _items(answer, "TransferList")
+    ]
+
+
+def _all_queued(answer: etree._Element) -> list[dict[str, str]]:
+    return [
+        {soap.local(one): one.text or "" for one in soap.children(item)}
+        for item in _items(answer, "TransferList")
+    ]
 
 
 def _download(answer: etree._Element) -> tuple[int, str, str]:

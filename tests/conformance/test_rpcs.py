@@ -18,6 +18,11 @@ BASELINE = {
     "DeleteObject",
     "Reboot",
     "FactoryReset",
+    "Download",
+    "Upload",
+    "ScheduleInform",
+    "GetQueuedTransfers",
+    "GetAllQueuedTransfers",
 }
 
 

@@ -109,6 +109,7 @@ def test_stale_files_go_and_others_stay(tmp_path: Path, state: Path) -> None:
     assert names(target) == {
         "board.json",
         "image.json",
+        "slot",
         "lib/cwmp/__init__.mpy",
         "lib/cwmp/kept.mpy",
         "lib/cwmp/new.mpy",

@@ -62,6 +62,7 @@ def micropython(flash: Path, code: str) -> str:
 def test_image_has_mpy_for_modules_and_source_for_main(firmware: Path) -> None:
     files = image.build(board("x64"), {"acs": {"url": "http://a/"}}, firmware).files
     assert sorted(files) == [
+        "slot",
         "board.json",
         "image.json",
         "lib/cwmp/__init__.mpy",

@@ -21,6 +21,11 @@ METHODS = {
     "DeleteObject": "rpc_objects",
     "Reboot": "rpc_device",
     "FactoryReset": "rpc_device",
+    "Download": "rpc_transfers",
+    "Upload": "rpc_transfers",
+    "ScheduleInform": "rpc_transfers",
+    "GetQueuedTransfers": "rpc_transfers",
+    "GetAllQueuedTransfers": "rpc_transfers",
 }
 
 _unload = None

@@ -65,6 +65,7 @@ class Session:
         self.session_timeout = None  # seconds, when the ACS told
         self.reboot = None  # CommandKey
         self.factory_reset = False
+        self.jobs = None  # gives the queue of transfers
         self._unix = unix_time
         self._retry_count = retry_count
         self._id = message_id

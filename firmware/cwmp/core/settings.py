@@ -42,6 +42,15 @@ SETTINGS = (
     ("acs", "password", "str", "", 256, True, "its password"),
     ("acs", "ca", "str", "", 256, False, "file of the CA (PEM or DER) that https is checked with"),
     ("acs", "tls_verify", "bool", True, None, False, "false: anybody can pose as the ACS"),
+    (
+        "acs",
+        "bundle_key",
+        "str",
+        "",
+        256,
+        False,
+        "RSA public key (PEM) that bundles are signed with",
+    ),
     ("acs", "allow_basic", "bool", False, None, False, "answer a Basic challenge without TLS"),
     (
         "acs",

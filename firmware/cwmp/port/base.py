@@ -26,6 +26,7 @@ class Port:
     raw_sockets = True  # whether ICMP can be spoken
     watchdog_s = 60  # getaddrinfo and a TLS handshake may take a good part of it
     tasks = ()  # (name, task) that must not end
+    firmware = ""  # the module that knows the partitions of firmware images, where there are some
 
     def __init__(self):
         self.board = {}  # what board.json says

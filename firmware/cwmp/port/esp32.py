@@ -14,6 +14,7 @@ class Esp32Port(Port):
     name = "esp32"
     network = "wlan"
     folder = "/state"
+    firmware = "port.ota"
 
     def __init__(self):
         super().__init__()

@@ -69,6 +69,7 @@ class Agent:
         self.diagnosis = None  # the task of a diagnostic test
         self._management = None
         self._used = 0  # when it was last asked for
+        self.jobs = None  # Jobs, while the ACS wants something done later
         self.progress = 0  # when the running session last got anywhere (CWMP-24)
         memory = site["limits"]["memory"]
         # Whether it drops what it does not need at the moment.
@@ -85,6 +86,33 @@ class Agent:
         self._counted = [0] * len(gate.NAMES)
         self.gate.freshness.restore(self.counters.load("fresh"))
         self.management()
+        if self.store.has_jobs:
+            try:
+                self.load_jobs()
+            except Exception as error:  # of another version: nothing there is worth the device
+                self.internal("transfer", error)
+                self.store.remove("jobs")
+
+    def load_jobs(self):
+        """Return the Jobs, loaded if need be."""
+        if self.jobs is None:
+            from .jobs import Jobs  # noqa: PLC0415 - a slice
+
+            self.jobs = Jobs(self)
+        return self.jobs
+
+    def _serve_jobs(self, now):
+        if self.jobs.task:
+            self._used = now  # what it uses is not to be dropped
+            return
+        try:
+            names = self.jobs.serve(now)
+        except Exception as error:
+            self.internal("transfer", error)
+            names = ("runtime.jobs",)  # it is tried again at the next boot
+        if names:
+            self.jobs = None
+            drop_all(names)
 
     def management(self):
         """Return the Management, loaded if need be. Where memory is scarce it is dropped soon
@@ -263,6 +291,8 @@ class Agent:
             if self._session is None:
                 if self._rebooting:
                     self._reboot()
+                if self.jobs:
+                    self._serve_jobs(now)
                 self._housekeeping(now)
                 self._discover_lifetime(now)
             elif now - self.progress > self.site["limits"]["session_guard_s"] * 1000:
@@ -289,6 +319,7 @@ class Agent:
         for source in (
             self.binding,
             self.lifetime if self._session is None else None,  # no probes during a session
+            self.jobs if self._session is None else None,
         ):
             deadline = source.deadline() if source else None
             if deadline is not None:
@@ -339,6 +370,7 @@ class Agent:
         return (
             self._session is None
             and not self._rebooting
+            and not (self.saving and self.jobs and self.jobs.task)  # both together do not fit
             and self.gate.enabled
             and self.acs_url != ""
         )
@@ -375,6 +407,7 @@ class Agent:
             self.sessions_done += 1
             if self.sessions_done == 1:
                 self.port.set_failed_boots(0)  # this boot was a good one
+            borrow("runtime.trial").accept(self.port)
             return
         self.sessions_failed += 1
         wait = self.schedule.deadline(now)

@@ -52,6 +52,9 @@ class HttpClient:
     each.
     """
 
+    method = "POST"
+    content = _ENVELOPE  # headers of a message that has a body
+
     def __init__(
         self,
         url,
@@ -198,17 +201,17 @@ class HttpClient:
 
     def _head(self, length):
         tls, host, port, target = self.url
-        headers = list(_ENVELOPE) if length != 0 else []
+        headers = list(self.content) if length != 0 else []
         value = self.basic
         if self.digest is not None:
             if self._cnonce is None:  # a new one per connection (CWMP-05)
                 self._cnonce = hexlify(os.urandom(8)).decode()
-            value = self.digest.authorization("POST", target, self._cnonce)
+            value = self.digest.authorization(self.method, target, self._cnonce)
         if value is not None:
             headers.append(("Authorization", value))
         if self.cookies:
             headers.append(("Cookie", "; ".join(self.cookies.values())))
-        return request_head("POST", target, host, port, tls, headers, length)
+        return request_head(self.method, target, host, port, tls, headers, length)
 
     async def _send(self, body, prepared):
         stream = self._stream

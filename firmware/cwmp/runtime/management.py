@@ -176,6 +176,10 @@ class Management:
         self.agent.forget_requests()
         self.agent.store.remove("device")
         self.agent.counters.remove("told")
+        if self.agent.jobs:
+            self.agent.jobs.cancel()
+            self.agent.jobs = None
+        self.agent.store.remove("jobs")
         self.events.bootstrap()
         self.save()
 

@@ -108,10 +108,11 @@ class SessionRunner:
             agent.schedule.retry_count,
             1,
             self._prepared if self._prepared and self._prepared.ready else None,
-            (),
+            agent.jobs.requests() if agent.jobs else (),
             self._accepted,
             agent.log,
         )
+        session.jobs = agent.load_jobs
         failure = ""
         try:
             message = session.begin()

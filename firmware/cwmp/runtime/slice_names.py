@@ -3,7 +3,7 @@
 # What one method of the ACS needs, or a boot, and the next one does not.
 PARTS = """
 core.rpc_values core.rpc_names core.rpc_attributes core.rpc_device core.rpc_objects
-core.rpc_parts core.inform_parameters
+core.rpc_transfers core.rpc_parts core.inform_parameters
 core.model_values core.model_attributes core.model_record core.model_restore
 core.cwmp_parse core.date_time runtime.provisioning
 """
@@ -14,8 +14,18 @@ runtime.part_gateway runtime.diagnostics
 runtime.commands runtime.health core.schedule_words
 runtime.session_runner runtime.stream runtime.management
 runtime.http_client runtime.http_body runtime.http_login runtime.http_reason runtime.http_redirect
-core.rpc core.session core.inform core.prepared_inform core.request
+runtime.transfer runtime.trial runtime.install_bundle runtime.install_image runtime.install_site
+core.rpc core.session core.inform core.prepared_inform core.request core.transfer_complete
+core.settings
 core.data_model core.device2 core.events core.notification core.cwmp_types core.fault
 wire.http wire.http_auth wire.http_challenge wire.http_chunks wire.http_error wire.cookies wire.url
 wire.soap wire.soap_fault wire.xml wire.xml_error wire.xml_odd
+"""
+# What one transfer loads, and what the queue of them: dropped wherever it runs.
+TRANSFER = """
+runtime.transfer runtime.trial runtime.install_bundle runtime.install_image runtime.install_site
+core.settings
+"""
+JOBS = """
+runtime.jobs runtime.trial core.job_queue core.rpc_transfers core.transfer_complete
 """

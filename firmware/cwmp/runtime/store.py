@@ -27,15 +27,18 @@ class Store:
             os.mkdir(folder)
         except OSError:
             pass  # it is there, or the first `save` says what is wrong
-        for file in self._leftovers():
-            log("W", "store", "unfinished record={}".format(file[: -len(".new")]))
+        self.has_jobs = False  # whether there was a record "jobs": most boards have none to load
+        for file in self._files():
+            if file.endswith(".new"):  # what a cut in the middle of `save` leaves behind
+                log("W", "store", "unfinished record={}".format(file[: -len(".new")]))
+            if file.startswith("jobs."):
+                self.has_jobs = True
 
-    def _leftovers(self):
-        # What a cut in the middle of `save` leaves behind.
+    def _files(self):
         try:
-            return [file for file in os.listdir(self._path[:-1]) if file.endswith(".new")]
+            return os.listdir(self._path[:-1])
         except OSError:
-            return []
+            return ()
 
     def load(self, name):
         """Return the value saved last under `name`, None when there is none."""
