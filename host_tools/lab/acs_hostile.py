@@ -207,7 +207,7 @@ BROKEN = {
     "cut-in-the-middle": cut(0.6),
     "cut-before-the-last-byte": cut(1),
     "status-500": acs_faults.http_status(500),
-    "status-503": acs_faults.unavailable(),
+    "status-503": acs_faults.unavailable(None),
     "invalid-session": acs_faults.invalid_session(),
     "garbage": acs_faults.garbage(),
     "html": acs_faults.html_page(),
