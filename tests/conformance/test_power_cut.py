@@ -7,6 +7,7 @@ import pytest
 
 from host_tools.lab import rpc
 from host_tools.lab.ring import Ring
+from tests.conformance.patched import boot_as_usual, boot_first
 from tests.conformance.rig import CHANGE, INFO, MS, RING, MakeRig, Rig
 from tests.conformance.test_requests import Sender
 
@@ -125,6 +126,26 @@ async def test_b18_b26_power_cut_loses_no_acknowledged_event(rig: Rig):
     for number in range(8):
         await cut_with_event(rig, ledger, number, drawn.uniform(0, 0.03) if number else 0)
     assert "store: lost" not in rig.board.said() and "damaged" not in rig.board.said()
+
+
+@pytest.mark.capability("filesystem")
+async def test_b18_b26_what_the_console_acknowledged_is_owed_at_once(make_rig: MakeRig):
+    """Nobody but the command itself gets to put the change on flash."""
+    rig = await make_rig()
+    boot_first(
+        rig.board,
+        "from cwmp.runtime.agent import Agent\nAgent._housekeeping = lambda self, now: None\n",
+    )
+    await rig.ready()
+    await notified(rig)
+    await rig.ask(rpc.set_values({MS + "DefaultActiveNotificationThrottle": 3600}))
+    await rig.idle()
+    seen = len(rig.cpe.informs)
+    await rig.set("PeriodicInformInterval", 4711)
+    await rig.power_cut(lambda: boot_as_usual(rig.board))
+    inform = await rig.informed("1 BOOT", seen)
+    assert CHANGE in inform.codes and inform.parameters[INTERVAL] == "4711"
+    await rig.idle()
 
 
 @pytest.mark.soak
