@@ -155,6 +155,11 @@ class Acs:
             self._udp.close()
             self._udp = None
 
+    def cut_request(self, after: int) -> None:
+        """Read `after` more bytes of what CPEs send, then reset that connection."""
+        if self._http is not None:
+            self._http.bytes_left = after
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

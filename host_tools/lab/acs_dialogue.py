@@ -10,6 +10,7 @@ from host_tools.lab.acs_faults import Incoming
 from host_tools.lab.acs_http import Reply
 from host_tools.lab.cpe import Cpe, Session, SessionLost
 from host_tools.lab.cwmp_check import Violation
+from host_tools.lab.cwmp_check_inform import TRANSFERS
 from host_tools.lab.provision import Provision
 from host_tools.lab.soap import CwmpFaultError, Dialect, Envelope, Received, node
 from host_tools.lab.watch import Watch
@@ -57,8 +58,19 @@ class Dialogue:
         if session.holding:
             text = f"{message.method} while HoldRequests is true"
             self._violated(Violation("CWMP-13", text), cpe)
+        if message.method == "TransferComplete":
+            self._transfer_complete(cpe, message)
         body = SERVED.get(message.method) or soap.fault(8000, "Method not supported")
         return Reply(envelope=_envelope(cpe, body, message.id))
+
+    def _transfer_complete(self, cpe: Cpe, message: Received) -> None:
+        """The Inform of the session has to announce it, with its key (CWMP-64)."""
+        key = soap.text(message.element, "CommandKey")
+        events = cpe.informs[-1].events if cpe.informs else ()
+        keys = [event.command_key for event in events if event.code in TRANSFERS]
+        if key not in keys:
+            text = f"TransferComplete for {key!r} in a session that announced {keys}"
+            self._violated(Violation("CWMP-64", text), cpe)
 
     def _inform(self, cpe: Cpe, message: Received) -> Reply:
         inform = cpe.informs[-1]

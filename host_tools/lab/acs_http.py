@@ -101,7 +101,15 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         if data and not self.first_byte_ns:
             self.first_byte_ns = time.monotonic_ns()
-        super().data_received(data)
+        manager = self._manager
+        if not isinstance(manager, Server) or manager.bytes_left is None:
+            super().data_received(data)
+            return
+        super().data_received(data[: manager.bytes_left])
+        manager.bytes_left -= len(data)
+        if manager.bytes_left <= 0:
+            manager.bytes_left = None
+            reset(self.transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         manager = self._manager
@@ -133,6 +141,7 @@ class Server(web.Server):
         super().__init__(handler, request_factory=self._request)
         self.on_lost = on_lost
         self.on_error = on_error
+        self.bytes_left: int | None = None  # so many are read yet, then the connection is reset
 
     def __call__(self) -> RequestHandler:
         return Connection(self, access_log=None, auto_decompress=False)
@@ -179,16 +188,21 @@ async def read(request: web.BaseRequest) -> tuple[bytes, Connection, int]:
     return body, connection, first
 
 
+def reset(transport: asyncio.BaseTransport | None) -> None:
+    """End a connection with a reset: what closing with a linger time of zero does."""
+    if isinstance(transport, asyncio.WriteTransport):
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+
+
 async def deliver(request: web.BaseRequest, reply: Reply) -> Written:
     """Write the reply; stop quietly when the CPE has gone."""
     transport = request.transport
     if transport is None or transport.is_closing():
         return Written(False)
     if reply.abort:
-        # Closing with a linger time of zero is what makes the kernel send a reset.
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
+        reset(transport)
         return Written(False)
     whole = reply.to_bytes() * reply.times
     for piece in reply.cut(whole) if reply.cut else (whole,):

@@ -10,47 +10,21 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from host_tools.lab import soap, xsd_types
+from host_tools.lab import cwmp_check_inform, cwmp_check_transfers, soap, xsd_types
+from host_tools.lab.cwmp_check_inform import FORCED
 from host_tools.lab.soap import children, local
+
+__all__ = ["FORCED", "Check", "Violation", "check", "check_http"]
 
 MUST_UNDERSTAND = f"{{{soap.ENV}}}mustUnderstand"
 
-FORCED = tuple(
-    f"Device.{name}"
-    for name in (
-        "RootDataModelVersion",
-        "DeviceInfo.HardwareVersion",
-        "DeviceInfo.SoftwareVersion",
-        "DeviceInfo.ProvisioningCode",
-        "ManagementServer.ParameterKey",
-        "ManagementServer.ConnectionRequestURL",
-        "ManagementServer.AliasBasedAddressing",
-    )
-)
+ATTRIBUTES = {
+    f"{{{soap.XSI}}}type",
+    f"{{{soap.ENC}}}arrayType",
+    f"{{{soap.ENV}}}mustUnderstand",
+    f"{{{soap.ENV}}}encodingStyle",
+}
 HIDDEN = ("Password", "ConnectionRequestPassword", "STUNPassword")
-SINGLE_EVENTS = frozenset(
-    (
-        "0 BOOTSTRAP",
-        "1 BOOT",
-        "2 PERIODIC",
-        "3 SCHEDULED",
-        "4 VALUE CHANGE",
-        "5 KICKED",
-        "6 CONNECTION REQUEST",
-        "7 TRANSFER COMPLETE",
-        "8 DIAGNOSTICS COMPLETE",
-        "9 REQUEST DOWNLOAD",
-        "10 AUTONOMOUS TRANSFER COMPLETE",
-        "11 DU STATE CHANGE COMPLETE",
-        "12 AUTONOMOUS DU STATE CHANGE COMPLETE",
-        "13 WAKEUP",
-        "14 HEARTBEAT",
-    )
-)
-MULTIPLE_EVENTS = frozenset(
-    ("M Reboot", "M ScheduleInform", "M Download", "M ScheduleDownload", "M Upload")
-    + ("M ChangeDUState",)
-)
 
 
 @dataclass(frozen=True)
@@ -66,7 +40,9 @@ class Violation:
 
 
 @dataclass
-class _Check:
+class Check:
+    """What was found in one message; each method looks at one part of it."""
+
     found: list[Violation] = field(default_factory=list)
     booleans: set[bool] = field(default_factory=set)  # written as words? both = inconsistent
 
@@ -82,6 +58,11 @@ class _Check:
     def sequence(self, element: etree._Element, names: str, rule: str = "CWMP-10") -> bool:
         have = " ".join(local(item) for item in children(element))
         return self.that(have == names, rule, f"{local(element)} holds [{have}], not [{names}]")
+
+    def status(self, element: etree._Element) -> str:
+        text = soap.text(element, "Status")
+        self.that(text in ("0", "1"), "CWMP-50", f"Status {text!r}")
+        return text
 
     def length(self, element: etree._Element, name: str, most: int, rule: str) -> str:
         text = soap.text(element, name)
@@ -109,6 +90,11 @@ class _Check:
             named = f"{what} holds a {local(item)}, not {name}"
             self.that(local(item) == name, "CWMP-14", named)
         return items
+
+    def times(self, element: etree._Element, *names: str) -> None:
+        for name in names:
+            text = soap.text(element, name)
+            self.that(xsd_types.is_date_time(text), "CWMP-15", f"{name} {text!r}")
 
     def value(self, element: etree._Element | None, name: str) -> None:
         """Check a Value: xsi:type with the prefix xsd, and a text that fits it."""
@@ -155,7 +141,7 @@ class _Check:
 
 def check(document: bytes) -> list[Violation]:
     """Return what is wrong with one message of a CPE; [] when nothing is."""
-    check_ = _Check()
+    check_ = Check()
     try:
         document.decode()
         message = soap.parse(document)
@@ -168,6 +154,7 @@ def check(document: bytes) -> list[Violation]:
     head, body = f"{{{soap.ENV}}}Header", f"{{{soap.ENV}}}Body"
     in_order = sections in ([body], [head, body])
     check_.that(in_order, "CWMP-10", f"Envelope holds {sections}")
+    _document(check_, root)
     _headers(check_, root.find(head), message)
     if message.method == "Fault":
         _fault(check_, message.element)
@@ -186,7 +173,7 @@ def check_http(
     method: str, version: tuple[int, int], headers: Mapping[str, str], body: bytes
 ) -> list[Violation]:
     """Return what is wrong with the HTTP request around a message (CWMP-01)."""
-    check_ = _Check()
+    check_ = Check()
     check_.that(method == "POST", "CWMP-01", f"method {method}")
     check_.that(version == (1, 1), "CWMP-01", f"HTTP version {version[0]}.{version[1]}")
     check_.that("Host" in headers, "CWMP-01", "no Host header")
@@ -206,76 +193,60 @@ def check_http(
     return check_.found
 
 
-def _headers(check_: _Check, head: etree._Element | None, message: soap.Received) -> None:
+def _document(check_: Check, root: etree._Element) -> None:
+    """What holds for every element: no instructions, no text beside elements, few attributes."""
+    check_.that(
+        next(root.getroottree().iter(etree.ProcessingInstruction), None) is None,
+        "CWMP-10",
+        "a processing instruction",
+    )
+    for item in root.iter(etree.Element):
+        inner = children(item)
+        beside = (item.text or "") + "".join(one.tail or "" for one in inner)
+        mixed = bool(inner) and bool(beside.strip())
+        check_.that(not mixed, "CWMP-10", f"{local(item)} holds text beside elements")
+        check_.that(
+            set(item.attrib) <= ATTRIBUTES, "CWMP-10", f"{local(item)} has {sorted(item.attrib)}"
+        )
+
+
+def _headers(check_: Check, head: etree._Element | None, message: soap.Received) -> None:
     ids = 0
     for item in children(head):
         name, must = local(item), item.get(MUST_UNDERSTAND)
         check_.that(etree.QName(item).namespace, "CWMP-10", f"header {name} without namespace")
-        check_.that(name != "NoMoreRequests", "CWMP-13", "NoMoreRequests is historic")
-        if name == "ID":
+        if name == "NoMoreRequests":
+            check_.that(False, "CWMP-13", "NoMoreRequests is historic")
+        elif name == "ID":
             ids += 1
             check_.that(must == "1", "CWMP-13", f"ID with mustUnderstand {must!r}")
             space = etree.QName(item).namespace
             check_.that(space in soap.CWMP_NAMESPACES, "CWMP-13", f"ID in namespace {space!r}")
+            same = space == message.cwmp or message.method == "Fault"
+            check_.that(same, "CWMP-11", f"ID in namespace {space!r}, not that of the method")
+            check_.that(soap.text(item), "CWMP-13", "an ID without text")
         elif name in ("SupportedCWMPVersions", "SessionTimeout"):
             check_.that(must in (None, "0"), "CWMP-12", f"{name} with mustUnderstand {must!r}")
             check_.that(message.method == "Inform", "CWMP-12", f"{name} outside an Inform")
+        else:
+            check_.that(False, "CWMP-13", f"header {name} is nothing a CPE sends")
     check_.that(ids == 1, "CWMP-13", f"{ids} ID headers")
 
 
-def _unqualified(check_: _Check, method: etree._Element) -> None:
+def _unqualified(check_: Check, method: etree._Element) -> None:
     for item in method.iterdescendants(tag=etree.Element):
         space = etree.QName(item).namespace
         check_.that(space is None, "CWMP-10", f"{local(item)} is qualified: {space}")
 
 
-def _inform(check_: _Check, inform: etree._Element) -> None:
-    order = "DeviceId Event MaxEnvelopes CurrentTime RetryCount ParameterList"
-    if not check_.sequence(inform, order, "CWMP-30"):
-        return
-    device, event, envelopes, current, retry, parameters = children(inform)
-    check_.sequence(device, "Manufacturer OUI ProductClass SerialNumber", "CWMP-30")
-    for name in ("Manufacturer", "ProductClass", "SerialNumber"):
-        check_.length(device, name, 64, "CWMP-30")
-    oui = soap.text(device, "OUI")
-    check_.that(re.fullmatch("[0-9A-F]{6}", oui), "CWMP-30", f"OUI {oui!r}")
-    check_.that(soap.text(device, "SerialNumber"), "CWMP-30", "no SerialNumber")
-    _events(check_, check_.array(event, "Event", "cwmp:EventStruct"))
-    text = soap.text(envelopes)
-    check_.that(text == "1", "CWMP-22", f"MaxEnvelopes {text!r}")
-    text = soap.text(current)
-    check_.that(xsd_types.is_date_time(text), "CWMP-30", f"CurrentTime {text!r}")
-    text = soap.text(retry)
-    check_.that(xsd_types.is_unsigned(text), "CWMP-34", f"RetryCount {text!r}")
-    values = check_.parameters(parameters)
-    roots = {name.partition(".")[0] for name in values}
-    check_.that(len(roots) == 1, "CWMP-31", f"parameters of {sorted(roots)}")
-    if roots == {"Device"} and "Device.DeviceSummary" not in values:  # Device:2
-        for name in FORCED:
-            check_.that(name in values, "CWMP-31", f"Inform without {name}")
-
-
-def _events(check_: _Check, items: list[etree._Element]) -> None:
-    check_.that(1 <= len(items) <= 64, "CWMP-30", f"{len(items)} events")
-    codes: list[str] = []
-    for item in items:
-        check_.sequence(item, "EventCode CommandKey", "CWMP-30")
-        code = soap.text(item, "EventCode")
-        key = check_.length(item, "CommandKey", 32, "CWMP-30")
-        single = code in SINGLE_EVENTS
-        known = single or code in MULTIPLE_EVENTS or code.startswith(("X ", "M X "))
-        check_.that(known, "CWMP-40", f"event code {code!r}")
-        check_.that(not (single and code in codes), "CWMP-40", f"{code} twice")
-        check_.that(not (single and key), "CWMP-40", f"{code} with CommandKey {key!r}")
-        codes.append(code)
-    if "M Reboot" in codes:
-        check_.that("1 BOOT" in codes, "CWMP-40", "M Reboot without 1 BOOT")
-
-
-def _fault(check_: _Check, element: etree._Element) -> None:
-    code = soap.text(element, "faultcode").rpartition(":")[2]
+def _fault(check_: Check, element: etree._Element) -> None:
+    prefix, _, code = soap.text(element, "faultcode").rpartition(":")
+    bound = not prefix or element.nsmap.get(prefix) == soap.ENV
+    check_.that(bound, "CWMP-17", f"faultcode with prefix {prefix!r}")
     if code in ("MustUnderstand", "VersionMismatch"):
-        return  # a fault of SOAP itself carries no CWMP fault
+        # A fault of SOAP itself carries no CWMP fault.
+        check_.sequence(element, "faultcode faultstring", "CWMP-17")
+        return
     check_.sequence(element, "faultcode faultstring detail", "CWMP-17")
     check_.that(code in ("Client", "Server"), "CWMP-17", f"faultcode {code!r}")
     text = soap.text(element, "faultstring")
@@ -292,25 +263,28 @@ def _fault(check_: _Check, element: etree._Element) -> None:
     check_.that(form, "CWMP-17", f"cwmp:Fault holds [{shape}]")
     _unqualified(check_, inner[0])
     number = soap.text(inner[0], "FaultCode")
-    check_.that(_fault_code(number), "CWMP-17", f"FaultCode {number!r}")
+    check_.that(is_fault_code(number), "CWMP-17", f"FaultCode {number!r}")
     parts = [item for item in children(inner[0]) if local(item) == "SetParameterValuesFault"]
     check_.that(not parts or number == "9003", "CWMP-51", f"parameter faults beside {number}")
     for part in parts:
+        shape = " ".join(local(item) for item in children(part))
+        form = re.fullmatch("ParameterName FaultCode( FaultString)?", shape)
+        check_.that(form, "CWMP-17", f"SetParameterValuesFault holds [{shape}]")
         check_.that(soap.text(part, "ParameterName"), "CWMP-17", "fault without ParameterName")
         number = soap.text(part, "FaultCode")
-        check_.that(_fault_code(number), "CWMP-17", f"FaultCode {number!r} of a parameter")
+        check_.that(is_fault_code(number), "CWMP-17", f"FaultCode {number!r} of a parameter")
 
 
-def _fault_code(text: str) -> bool:
+def is_fault_code(text: str) -> bool:
     return xsd_types.is_int(text, 9000, 9032) or xsd_types.is_int(text, 9800, 9899)
 
 
-def _get_values_response(check_: _Check, element: etree._Element) -> None:
+def _get_values_response(check_: Check, element: etree._Element) -> None:
     check_.sequence(element, "ParameterList")
     check_.parameters(soap.child(element, "ParameterList"))
 
 
-def _get_names_response(check_: _Check, element: etree._Element) -> None:
+def _get_names_response(check_: Check, element: etree._Element) -> None:
     check_.sequence(element, "ParameterList")
     names: set[str] = set()
     inner = soap.child(element, "ParameterList")
@@ -322,7 +296,7 @@ def _get_names_response(check_: _Check, element: etree._Element) -> None:
         check_.boolean(soap.text(item, "Writable"), f"Writable of {name}")
 
 
-def _get_attributes_response(check_: _Check, element: etree._Element) -> None:
+def _get_attributes_response(check_: Check, element: etree._Element) -> None:
     check_.sequence(element, "ParameterList")
     inner = soap.child(element, "ParameterList")
     for item in check_.array(inner, "ParameterList", "cwmp:ParameterAttributeStruct"):
@@ -333,7 +307,7 @@ def _get_attributes_response(check_: _Check, element: etree._Element) -> None:
         check_.array(soap.child(item, "AccessList"), "AccessList", "xsd:string")
 
 
-def _methods_response(check_: _Check, element: etree._Element) -> None:
+def _methods_response(check_: Check, element: etree._Element) -> None:
     check_.sequence(element, "MethodList")
     inner = check_.array(soap.child(element, "MethodList"), "MethodList", "xsd:string")
     have = {soap.text(item) for item in inner}
@@ -341,76 +315,31 @@ def _methods_response(check_: _Check, element: etree._Element) -> None:
         check_.that(name in have, "CWMP-50", f"MethodList without {name}")
 
 
-def _status(check_: _Check, element: etree._Element) -> None:
-    status = soap.text(element, "Status")
-    check_.that(status in ("0", "1"), "CWMP-50", f"Status {status!r}")
-
-
-def _only_status(check_: _Check, element: etree._Element) -> None:
+def _only_status(check_: Check, element: etree._Element) -> None:
     check_.sequence(element, "Status")
-    _status(check_, element)
+    check_.status(element)
 
 
-def _add_object_response(check_: _Check, element: etree._Element) -> None:
+def _add_object_response(check_: Check, element: etree._Element) -> None:
     check_.sequence(element, "InstanceNumber Status")
     number = soap.text(element, "InstanceNumber")
     check_.that(xsd_types.is_int(number, 1, 2**32 - 1), "CWMP-50", f"InstanceNumber {number!r}")
-    _status(check_, element)
+    check_.status(element)
 
 
-def _times(check_: _Check, element: etree._Element) -> None:
-    for name in ("StartTime", "CompleteTime"):
-        text = soap.text(element, name)
-        check_.that(xsd_types.is_date_time(text), "CWMP-15", f"{name} {text!r}")
+def _kicked(check_: Check, element: etree._Element) -> None:
+    check_.sequence(element, "Command Referer Arg Next")
+    for name, most in (("Command", 32), ("Referer", 64), ("Arg", 256), ("Next", 1024)):
+        check_.length(element, name, most, "CWMP-50")
 
 
-def _transfer_response(check_: _Check, element: etree._Element) -> None:
-    check_.sequence(element, "Status StartTime CompleteTime")
-    _status(check_, element)
-    _times(check_, element)
-
-
-def _transfer_complete(check_: _Check, element: etree._Element) -> None:
-    check_.sequence(element, "CommandKey FaultStruct StartTime CompleteTime")
-    check_.length(element, "CommandKey", 32, "CWMP-64")
-    fault = soap.child(element, "FaultStruct")
-    if fault is not None:
-        check_.sequence(fault, "FaultCode FaultString", "CWMP-64")
-    code = soap.text(fault, "FaultCode")
-    good = code == "0" or (_fault_code(code) and code != "9013")
-    check_.that(good, "CWMP-64", f"FaultCode {code!r}")
-    _times(check_, element)
-
-
-def _queued_response(check_: _Check, element: etree._Element) -> None:
-    check_.sequence(element, "TransferList")
-    inner = soap.child(element, "TransferList")
-    whole = local(element).startswith("GetAll")
-    kind = "cwmp:AllQueuedTransferStruct" if whole else "cwmp:QueuedTransferStruct"
-    shape = "CommandKey State"
-    if whole:
-        shape += " IsDownload FileType FileSize TargetFileName"
-    for item in check_.array(inner, "TransferList", kind):
-        check_.sequence(item, shape)
-        check_.length(item, "CommandKey", 32, "CWMP-64")
-        state = soap.text(item, "State")
-        check_.that(state in ("1", "2", "3"), "CWMP-64", f"State {state!r}")
-        if whole:
-            check_.boolean(soap.text(item, "IsDownload"), "IsDownload")
-            size = soap.text(item, "FileSize")
-            check_.that(xsd_types.is_int(size, 0, 2**32 - 1), "CWMP-64", f"FileSize {size!r}")
-
-
-def _empty(check_: _Check, element: etree._Element) -> None:
+def _empty(check_: Check, element: etree._Element) -> None:
     check_.sequence(element, "")
 
 
-RULES: dict[str, Callable[[_Check, etree._Element], None]] = {
-    "Inform": _inform,
-    "TransferComplete": _transfer_complete,
-    "AutonomousTransferComplete": lambda check_, element: None,
-    "RequestDownload": lambda check_, element: None,
-    "Kicked": lambda check_, element: None,
+RULES: dict[str, Callable[[Check, etree._Element], None]] = {
+    "Inform": cwmp_check_inform.inform,
+    "Kicked": _kicked,
     "GetRPCMethods": _empty,
     "GetRPCMethodsResponse": _methods_response,
     "GetParameterValuesResponse": _get_values_response,
@@ -423,8 +352,5 @@ RULES: dict[str, Callable[[_Check, etree._Element], None]] = {
     "RebootResponse": _empty,
     "FactoryResetResponse": _empty,
     "ScheduleInformResponse": _empty,
-    "DownloadResponse": _transfer_response,
-    "UploadResponse": _transfer_response,
-    "GetQueuedTransfersResponse": _queued_response,
-    "GetAllQueuedTransfersResponse": _queued_response,
+    **cwmp_check_transfers.RULES,
 }

@@ -29,14 +29,17 @@ class Certificates:
             "-keyout", f"{name}.key",
         ]  # fmt: skip
 
-    def server(self, name: str, host: str = NAME, expired: bool = False) -> ssl.SSLContext:
-        """Return the context of a server whose certificate is for `host`, signed by ca.pem."""
+    def server(
+        self, name: str, host: str = NAME, days: tuple[int, int] = (-1, 30)
+    ) -> ssl.SSLContext:
+        """Return the context of a server whose certificate is for `host`, signed by ca.pem, and
+        good from the first to the second of `days` from now.
+        """
         self._run(
             "req", *self._new_key(name), "-subj", f"/CN={host}",
             "-addext", f"subjectAltName=DNS:{host}", "-out", f"{name}.csr",
         )  # fmt: skip
         now = datetime.datetime.now(datetime.UTC)
-        times = (-20, -10) if expired else (-1, 30)
         (self.folder / f"{name}.index").write_text("")
         (self.folder / f"{name}.cnf").write_text(
             "[ca]\ndefault_ca=lab\n[lab]\n"
@@ -44,7 +47,7 @@ class Certificates:
             "default_md=sha256\npolicy=any\nrand_serial=yes\ncopy_extensions=copy\n"
             "[any]\ncommonName=supplied\n"
         )
-        start, end = (f"{now + datetime.timedelta(days=days):%Y%m%d%H%M%SZ}" for days in times)
+        start, end = (f"{now + datetime.timedelta(days=day):%Y%m%d%H%M%SZ}" for day in days)
         self._run(
             "ca", "-batch", "-config", f"{name}.cnf", "-in", f"{name}.csr", "-out", f"{name}.pem",
             "-startdate", start, "-enddate", end, "-notext",
@@ -52,3 +55,11 @@ class Certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / f"{name}.pem", self.folder / f"{name}.key")
         return context
+
+    def own(self, name: str) -> tuple[Path, Path]:
+        """Certificate and key of a server that vouches for itself."""
+        self._run(
+            "req", "-x509", *self._new_key(name), "-subj", f"/CN={NAME}",
+            "-addext", f"subjectAltName=DNS:{NAME}", "-days", "30", "-out", f"{name}.pem",
+        )  # fmt: skip
+        return self.folder / f"{name}.pem", self.folder / f"{name}.key"

@@ -22,7 +22,8 @@ CASES: dict[str, Case] = {
     "302-nowhere": (lambda rig: acs_faults.redirect("ftp://x/"), 1, "scheme|url|URL"),
     "5-megabytes": (lambda rig: acs_faults.big_body(5_000_000), 1, "body too large"),
     "401-for-ever": (lambda rig: acs_faults.unauthorized(), None, "status 401"),
-    "503-retry-after": (lambda rig: acs_faults.unavailable(60), 1, "status 503"),
+    "503": (lambda rig: acs_faults.unavailable(None), 1, "status 503"),
+    "503-retry-after": (lambda rig: acs_faults.unavailable(1), 1, "status 503"),
     "cut-in-the-middle": (lambda rig: acs_faults.truncate(150), 1, "truncated"),
     "closed": (lambda rig: acs_faults.close_connection(), None, "truncated|closed|reset"),
     "reset": (lambda rig: acs_faults.reset_connection(), None, "reset|closed|truncated"),
@@ -61,6 +62,22 @@ async def test_cwmp_08_09_an_acs_that_misbehaves_costs_one_session_and_no_event(
     async with asyncio.TaskGroup() as group:
         for name in names:
             group.create_task(misbehaves(make_rig, name), name=name)
+
+
+async def test_cwmp_08_retry_after_is_the_least_wait_and_a_ring_cuts_it_short(make_rig: MakeRig):
+    rig = await (await make_rig()).ready()
+    for given, waited in ((4000000, 1), (86400, 3600), (7, 7)):  # one beyond reason, one an hour
+        rig.acs.script.on(acs_faults.unavailable(given), method="Inform")
+        await rig.command(f"set {CODE} after-{given}")
+        await rig.board.seen(rf'session: failed reason="status 503" retry=1 wait_s={waited}$')
+        rig.acs.script.clear()
+        seen = len(rig.cpe.informs)
+        if waited == 1:
+            await rig.informed(CHANGE, seen)
+        else:
+            assert (await rig.wake()).ok
+            assert CHANGE in rig.cpe.informs[seen].codes
+        await rig.idle()
 
 
 async def test_b21_an_acs_that_is_down_and_comes_back(make_rig: MakeRig):

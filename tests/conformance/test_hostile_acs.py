@@ -33,7 +33,7 @@ class Damage:
         # A redirect is not among them: damaged it leads out of the lab.
         others = (
             acs_faults.unauthorized(),
-            acs_faults.unavailable(),
+            acs_faults.unavailable(1),
             acs_faults.html_page(),
             acs_faults.chunked(7),
             acs_faults.soap_fault(),

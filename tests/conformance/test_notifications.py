@@ -102,7 +102,7 @@ async def test_cwmp_62_the_throttle_never_delays_a_retry_or_another_reason(rig: 
     await rig.command(f"set {CODE} waits")
     status = "\n".join(await rig.command("status"))
     assert re.search(r"session   3[56]\d\d s until a session for value change", status)
-    rig.acs.script.on(acs_faults.unavailable(), method="Inform")
+    rig.acs.script.on(acs_faults.unavailable(None), method="Inform")
     await rig.command("inform")
     await rig.board.seen(r'session: failed reason="status 503" retry=1 wait_s=1')
     inform = await rig.informed(CHANGE, seen + 1)

@@ -111,6 +111,21 @@ async def test_a_server_whose_name_leads_nowhere(make_rig: MakeRig):
     await rig.board.seen(r'time: no-answer server=ntp.invalid reason="[^"]*cannot resolve')
 
 
+async def test_tls_the_first_session_waits_for_the_clock(make_rig: MakeRig, tmp_path: Path):
+    async with NtpServer(change=lambda answer: b"") as server:
+        rig = await over_tls(make_rig, Certificates(tmp_path))
+        rig.board.configure({**rig.site, "time": {"ntp_server": named(server)}})
+        without_clock(rig.board.flash)
+        boot_first(rig.board, SOON)
+        await rig.start()
+        await rig.board.seen(r"time: no-answer")
+        assert rig.acs.cpes == {}
+        server.change = None
+        await rig.ready(20)
+        assert (await rig.wake()).ok
+        assert "session: failed" not in rig.board.said()
+
+
 async def test_tls_waits_for_the_clock(make_rig: MakeRig, tmp_path: Path):
     certificates = Certificates(tmp_path)
     async with NtpServer(leap=3) as server:
@@ -118,7 +133,9 @@ async def test_tls_waits_for_the_clock(make_rig: MakeRig, tmp_path: Path):
         section = {"time": {"ntp_server": named(server)}}
         rig.board.configure({**rig.site, **section})
         without_clock(rig.board.flash)
-        boot_first(rig.board, SOON)
+        boot_first(
+            rig.board, SOON + "from cwmp.runtime import session_runner as s\ns.CLOCK_WAIT=300"
+        )
         await rig.start()
         await rig.board.seen(r'session: failed reason="tls clock not set: .*set time.ntp_server"')
         assert rig.acs.cpes == {}

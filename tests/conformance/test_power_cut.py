@@ -7,7 +7,8 @@ import pytest
 
 from host_tools.lab import rpc
 from host_tools.lab.ring import Ring
-from tests.conformance.rig import INFO, MS, RING, MakeRig, Rig
+from tests.conformance.patched import boot_as_usual, boot_first
+from tests.conformance.rig import CHANGE, INFO, MS, RING, MakeRig, Rig
 from tests.conformance.test_requests import Sender
 
 pytestmark = pytest.mark.capability("power_cut")
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.capability("power_cut")
 CODE = INFO + "ProvisioningCode"
 NAME = INFO + "Description"
 KEY = MS + "ParameterKey"
+INTERVAL = MS + "PeriodicInformInterval"
 
 
 class Ledger:
@@ -79,6 +81,89 @@ async def cut_at(rig: Rig, ledger: Ledger, delay: float) -> None:
     assert "accepted" not in await send(kept.datagram)
     await ledger.check(rig)
     await rig.idle()
+
+
+async def cut_with_event(rig: Rig, ledger: Ledger, number: int, delay: float) -> bool:
+    """A change on the device opens a session with writes; the power goes `delay` s after the
+    console has acknowledged it. True: the ACS got to know of it only after the boot.
+    """
+    value = str(86400 + number)
+    seen, first = len(rig.cpe.informs), len(rig.cpe.sessions)
+    futures = ledger.calls(rig, 4)
+    await rig.set("PeriodicInformInterval", value)
+    await asyncio.sleep(delay)
+    await rig.power_cut()
+    for future in futures:
+        future.cancel()
+    boot = await rig.cpe.wait_inform("1 BOOT", seen)
+    await rig.cpe.wait_session_end(boot.session)
+    await rig.idle()
+    answered = {
+        session.number for session in rig.cpe.sessions[first:] if "< InformResponse" in session.log
+    }
+    told = [
+        inform.session
+        for inform in rig.cpe.informs[seen:]
+        if CHANGE in inform.codes and inform.parameters.get(INTERVAL) == value
+    ]
+    # Told, and in no session after one whose answer the CPE lived to read.
+    assert answered & set(told), f"change {number} was lost; {rig.board.said()[-2000:]}"
+    assert told[-1] <= boot.session and await rig.get(INTERVAL) == value
+    await ledger.check(rig)
+    await rig.idle()
+    return told[-1] == boot.session
+
+
+async def notified(rig: Rig) -> None:
+    await rig.ask(rpc.set_attributes({INTERVAL: 2}))
+    await rig.idle()
+
+
+async def test_b18_b26_power_cut_loses_no_acknowledged_event(rig: Rig):
+    drawn = random.Random(5)
+    await notified(rig)
+    ledger = Ledger()
+    for number in range(8):
+        await cut_with_event(rig, ledger, number, drawn.uniform(0, 0.03) if number else 0)
+    assert "store: lost" not in rig.board.said() and "damaged" not in rig.board.said()
+
+
+@pytest.mark.capability("filesystem")
+async def test_b18_b26_what_the_console_acknowledged_is_owed_at_once(make_rig: MakeRig):
+    """Nobody but the command itself gets to put the change on flash."""
+    rig = await make_rig()
+    boot_first(
+        rig.board,
+        "from cwmp.runtime.agent import Agent\nAgent._housekeeping = lambda self, now: None\n",
+    )
+    await rig.ready()
+    await notified(rig)
+    await rig.ask(rpc.set_values({MS + "DefaultActiveNotificationThrottle": 3600}))
+    await rig.idle()
+    seen = len(rig.cpe.informs)
+    await rig.set("PeriodicInformInterval", 4711)
+    await rig.power_cut(lambda: boot_as_usual(rig.board))
+    inform = await rig.informed("1 BOOT", seen)
+    assert CHANGE in inform.codes and inform.parameters[INTERVAL] == "4711"
+    await rig.idle()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+async def test_b18_b26_power_cut_soak_with_events(make_rig: MakeRig):
+    drawn = random.Random()
+    rig = await (await make_rig(site={"log": {"level": "I"}})).ready()
+    await notified(rig)
+    ledger = Ledger()
+    late = 0
+    for number in range(1000):
+        delay = drawn.uniform(0, 0.04)
+        try:
+            late += await cut_with_event(rig, ledger, number, delay)
+        except BaseException:
+            print(f"cut {number} after {delay * 1000:.3f} ms")
+            raise
+    assert 0 < late < 1000  # both sides of the InformResponse were met
 
 
 @pytest.mark.parametrize("seed", [1, 2])

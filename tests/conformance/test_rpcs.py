@@ -55,6 +55,21 @@ async def test_cwmp_17_51_all_or_nothing_and_a_fault_for_each_bad_parameter(rig:
     assert values == {CODE: "", KEY: ""}
 
 
+async def test_cwmp_09_51_a_value_of_any_length_is_answered_by_a_fault_for_it(rig: Rig):
+    long = "x" * 20_000
+    fault, values, after = await rig.call(
+        rpc.set_values({MS + "PeriodicInformInterval": 4000, INFO + "ProvisioningCode": long}),
+        rpc.get_values(long),
+        rpc.get_values(MS + "PeriodicInformInterval", INFO + "ProvisioningCode"),
+    )
+    assert fault.code == 9003
+    assert [(name, code) for name, code, _ in fault.parameters] == [
+        (INFO + "ProvisioningCode", 9007)
+    ]
+    assert values.code == 9005
+    assert "4000" not in after.values() and rig.cpe.sessions[-1].ok
+
+
 async def test_cwmp_51_a_name_listed_twice(rig: Rig):
     document = soap.Envelope(
         rpc.set_values({CODE: "a", MS + "Username": "x"}).body, "9"

@@ -1,5 +1,6 @@
 """TLS to the ACS: verified with the site's CA, or refused with a clear line (B17, B23)."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -21,11 +22,11 @@ async def over_tls(
     certificates: Certificates,
     ca: str | None = "ca.pem",
     host: str = NAME,
-    expired: bool = False,
+    days: tuple[int, int] = (-1, 30),
     **acs: Any,
 ) -> Rig:
     """A rig whose ACS has https; the CPE knows it as localhost."""
-    context = certificates.server("acs", host, expired)
+    context = certificates.server("acs", host, days)
     rig = await make_rig(acs={"tls": context})
     section = {**rig.site["acs"], "url": rig.acs.url.replace(rig.host, NAME), **acs}
     if ca:
@@ -66,8 +67,54 @@ async def test_b17_a_certificate_for_another_name_is_refused(make_rig, certifica
 
 
 async def test_b17_an_expired_certificate_is_refused(make_rig, certificates):
-    rig = await over_tls(make_rig, certificates, expired=True)
+    rig = await over_tls(make_rig, certificates, days=(-20, -10))
     await refused(rig, "tls .*validity has expired")
+
+
+async def test_b17_a_certificate_not_valid_yet_is_refused(make_rig, certificates):
+    rig = await over_tls(make_rig, certificates, days=(5, 30))
+    await refused(rig, "tls .*validity starts in the future")
+
+
+async def test_b17_a_certificate_signed_by_itself_is_refused(make_rig, certificates):
+    """The key and the name are right, and nobody vouches for them."""
+    rig = await over_tls(make_rig, certificates)
+    rig.acs.tls.load_cert_chain(*certificates.own("own"))
+    await refused(rig, "tls .*not correctly signed by the trusted CA")
+
+
+async def test_b17_a_server_without_tls_is_refused(make_rig, certificates):
+    """https to a port that speaks plain HTTP: it gets to see nothing of ours."""
+    heard = bytearray()
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.extend(await reader.read(4096))
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    rig = await over_tls(make_rig, certificates)
+    async with await asyncio.start_server(plain, rig.host, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        section = {**rig.site["acs"], "url": f"https://{NAME}:{port}/acs"}
+        rig.board.configure({**rig.site, "acs": section})
+        await refused(rig, "tls error ")
+        await rig.stop()
+    assert heard[:1] == b"\x16" and b"POST" not in heard and b"Inform" not in heard
+
+
+async def test_b17_the_certificate_is_checked_again_on_every_connection(make_rig, certificates):
+    """One that expires while the board runs ends the next session, and no event is lost."""
+    rig = await (await over_tls(make_rig, certificates)).ready()
+    certificates.server("late", days=(-20, -10))
+    files = (certificates.folder / "late.pem", certificates.folder / "late.key")
+    rig.acs.tls.load_cert_chain(*files)
+    await rig.command("set Device.DeviceInfo.ProvisioningCode over-tls")
+    await rig.board.seen(r'^W \d+ session: failed reason="tls .*validity has expired')
+    assert await rig.command("events") == ["changed: Device.DeviceInfo.ProvisioningCode"]
+    rig.acs.tls.load_cert_chain(certificates.folder / "acs.pem", certificates.folder / "acs.key")
+    inform = await rig.cpe.wait_inform("4 VALUE CHANGE", 1)
+    await rig.cpe.wait_session_end(inform.session)
+    await rig.idle()
 
 
 async def test_b17_without_a_ca_nothing_is_trusted(make_rig, certificates):

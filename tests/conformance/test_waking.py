@@ -195,7 +195,7 @@ async def test_ucr_35_the_random_path_is_kept_over_a_reboot_and_new_after_a_fact
 async def test_cwmp_73_tcr_23_a_ring_during_a_retry_wait_is_served_at_once(make_rig: MakeRig):
     more = {"CWMPRetryMinimumWaitInterval": 600, "CWMPRetryIntervalMultiplier": 2000}
     rig = await (await make_rig(provision={"more": more})).ready()
-    rig.acs.script.on(acs_faults.unavailable(), method="Inform")
+    rig.acs.script.on(acs_faults.unavailable(None), method="Inform")
     seen = len(rig.cpe.informs)
     await rig.command(f"set {INFO}ProvisioningCode waits")
     failed = await rig.board.seen(r'session: failed reason="status 503" retry=1 wait_s=(\d+)')

@@ -90,10 +90,13 @@ class SimpleCpe:
         await self._http.close()
 
     def inform(self, *events: str, number: str = "1") -> str:
+        """`events`: codes, with `=key` behind those that have a CommandKey."""
+        if self.changed and "4 VALUE CHANGE" not in events:
+            events = (*events, "4 VALUE CHANGE")
         shown = {name: self.parameters[name] for name in [*FORCED, *self.changed]}
         structs = "".join(
-            f"<EventStruct><EventCode>{code}</EventCode><CommandKey></CommandKey></EventStruct>"
-            for code in events
+            f"<EventStruct><EventCode>{code}</EventCode><CommandKey>{key}</CommandKey></EventStruct>"
+            for code, _, key in (event.partition("=") for event in events)
         )
         return envelope(
             "<cwmp:Inform><DeviceId><Manufacturer>Lab</Manufacturer><OUI>00D0C9</OUI>"

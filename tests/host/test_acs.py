@@ -138,9 +138,12 @@ async def test_cwmp_50_requests_of_the_cpe_are_served(acs: Acs, cpe: SimpleCpe) 
         "<CompleteTime>2025-01-01T00:00:09Z</CompleteTime></cwmp:TransferComplete>"
     )
     own = (complete, "<cwmp:GetRPCMethods></cwmp:GetRPCMethods>")
-    heard = await cpe.run("1 BOOT", requests=own)
+    heard = await cpe.run("7 TRANSFER COMPLETE", "M Download=k", requests=own)
     assert heard[1:3] == ["200 TransferCompleteResponse", "200 GetRPCMethodsResponse"]
     assert acs.violations == []
+    await cpe.run("7 TRANSFER COMPLETE", "M Download=other", requests=(complete,))
+    assert rules(acs) == ["CWMP-64"]  # nothing announced this key
+    acs.violations.clear()
     assert (await cpe.run("2 PERIODIC", requests=("<cwmp:Dance></cwmp:Dance>",)))[1] == "200 Fault"
     assert rules(acs) == ["CWMP-50"]
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from simple_cpe import CWMP, FORCED, SimpleCpe, method_of
 
 from host_tools.lab import acs_faults as faults
-from host_tools.lab import rpc
+from host_tools.lab import acs_hostile, rpc, soap
 from host_tools.lab.acs import Acs
 
 pytestmark = pytest.mark.asyncio
@@ -228,3 +228,30 @@ async def test_scripts_choose_by_message_method_session_and_cpe(acs: Acs) -> Non
             two._http.cookie_jar.clear()
     assert acs.script.done == ["unavailable 2.1", "invalid_session 3.2"]
     assert seen == ["Inform", "", "Inform"] * 3
+
+
+@pytest.mark.parametrize("name", acs_hostile.HARMLESS)
+async def test_cwmp_03_16_an_unusual_answer_is_a_good_one(acs: Acs, name: str) -> None:
+    acs.script.on(acs_hostile.HARMLESS[name], message=1)
+    inform = SimpleCpe.inform(Bare(), "1 BOOT").encode()
+    async with aiohttp.ClientSession() as http, http.post(acs.url, data=inform) as answer:
+        message = soap.parse(await answer.read())
+    assert message.method == "InformResponse" and soap.text(message.element, "MaxEnvelopes") == "1"
+    acs.violations.clear()
+
+
+@pytest.mark.parametrize("name", acs_hostile.FATAL)
+async def test_cwmp_08_16_a_hostile_answer_fails_the_session_of_the_lab_too(
+    acs: Acs, name: str
+) -> None:
+    assert await informed(acs, acs_hostile.FATAL[name])
+    cpe = await acs.wait_cpe()
+    assert cpe.sessions[0].ok is False and cpe.sessions[0].reason.endswith(f"with {name}")
+
+
+async def test_a_request_that_is_cut(acs: Acs) -> None:
+    acs.cut_request(100)
+    with pytest.raises(ConnectionResetError):
+        await informed(acs, faults.twice())
+    assert not acs.cpes
+    assert b"InformResponse" in await informed(acs, faults.close_after())

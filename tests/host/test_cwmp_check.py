@@ -11,6 +11,30 @@ NAMES = (
     '<cwmp:GetParameterNamesResponse><ParameterList enc:arrayType="cwmp:ParameterInfoStruct[{}]">'
     "{}</ParameterList></cwmp:GetParameterNamesResponse>"
 )
+TRANSFER = (
+    "<{0}>{1}<FaultStruct><FaultCode>{2}</FaultCode><FaultString>{3}</FaultString></FaultStruct>"
+    "<StartTime>2026-01-01T00:00:00Z</StartTime><CompleteTime>2026-01-01T00:00:09Z</CompleteTime>"
+    "</{0}>"
+)
+TRANSFER_RESPONSE = (
+    "<cwmp:DownloadResponse><Status>{}</Status><StartTime>2026-01-01T00:00:00Z</StartTime>"
+    "<CompleteTime>2026-01-01T00:00:01Z</CompleteTime></cwmp:DownloadResponse>"
+)
+AUTONOMOUS = (
+    "<AnnounceURL></AnnounceURL><TransferURL>http://h/f</TransferURL><IsDownload>1</IsDownload>"
+    "<FileType>1 Firmware Upgrade Image</FileType><FileSize>7</FileSize>"
+    "<TargetFileName></TargetFileName>"
+)
+QUEUED = (
+    "<cwmp:Get{0}TransfersResponse><TransferList"
+    ' enc:arrayType="cwmp:{0}TransferStruct[{1}]"><{0}TransferStruct>{2}</{0}TransferStruct>'
+    "</TransferList></cwmp:Get{0}TransfersResponse>"
+)
+ALL_QUEUED = (
+    "<CommandKey>k</CommandKey><State>1</State><IsDownload>1</IsDownload>"
+    "<FileType>3 Vendor Configuration File</FileType><FileSize>0</FileSize>"
+    "<TargetFileName></TargetFileName>"
+)
 ONE_NAME = "<ParameterInfoStruct><Name>{}</Name><Writable>{}</Writable></ParameterInfoStruct>"
 
 
@@ -35,7 +59,13 @@ class Unconnected(SimpleCpe):
         }
 
 
-INFORM = Unconnected().inform("1 BOOT", "4 VALUE CHANGE")
+def _changed() -> Unconnected:
+    cpe = Unconnected()
+    cpe.parameters["Device.More"], cpe.changed = ("string", "y"), ["Device.More"]
+    return cpe
+
+
+INFORM = _changed().inform("1 BOOT", "4 VALUE CHANGE")
 
 
 def broken(text: str) -> list[str]:
@@ -70,6 +100,16 @@ def first(text: str) -> str:
             "Invalid arguments",
             "<SetParameterValuesFault><ParameterName>Device.A</ParameterName>"
             "<FaultCode>9007</FaultCode><FaultString>x</FaultString></SetParameterValuesFault>",
+        ),
+        TRANSFER.format("cwmp:TransferComplete", "<CommandKey>k</CommandKey>", 0, ""),
+        TRANSFER.format("cwmp:TransferComplete", "<CommandKey>k</CommandKey>", 9010, "no"),
+        TRANSFER.format("cwmp:AutonomousTransferComplete", AUTONOMOUS, 9015, "no route"),
+        QUEUED.format("Queued", 1, "<CommandKey>k</CommandKey><State>2</State>"),
+        QUEUED.format("AllQueued", 1, ALL_QUEUED),
+        (
+            "<cwmp:RequestDownload><FileType>1 Firmware Upgrade Image</FileType><FileTypeArg"
+            ' enc:arrayType="cwmp:ArgStruct[1]"><ArgStruct><Name>a</Name><Value>b</Value>'
+            "</ArgStruct></FileTypeArg></cwmp:RequestDownload>"
         ),
         (
             "<soap:Fault><faultcode>soap:MustUnderstand</faultcode><faultstring>no</faultstring>"
@@ -112,6 +152,35 @@ def test_cwmp_30_a_good_inform_passes() -> None:
         ("CWMP-14: Device.Roo", 'xsi:type="xsd:string"', 'xsi:type="xsd:text"'),
         ("CWMP-15: Device.Roo", 'xsi:type="xsd:string"', 'xsi:type="xsd:unsignedInt"'),
         ("CWMP-16: a DOCTYPE", "<soap:Envelope", '<!DOCTYPE x [<!ENTITY a "b">]><soap:Envelope'),
+        (
+            "CWMP-13: header SessionTime",
+            "</soap:Header>",
+            "<cwmp:SessionTime>1</cwmp:SessionTime></soap:Header>",
+        ),
+        (
+            "CWMP-12: SessionTimeout with",
+            "</soap:Header>",
+            '<cwmp:SessionTimeout soap:mustUnderstand="1">1</cwmp:SessionTimeout></soap:Header>',
+        ),
+        ("CWMP-13: an ID without text", ">1</cwmp:ID>", "></cwmp:ID>"),
+        (
+            "CWMP-11: ID in namespace",
+            "<cwmp:ID ",
+            '<cwmp:ID xmlns:cwmp="urn:dslforum-org:cwmp-1-0" ',
+        ),
+        ("CWMP-10: a processing instruction", "<soap:Body>", "<?a b?><soap:Body>"),
+        ("CWMP-10: DeviceId holds text", "<DeviceId>", "<DeviceId>text"),
+        ("CWMP-10: OUI has", "<OUI>", '<OUI id="1">'),
+        ("CWMP-10: Envelope holds", "<soap:Body>", "<soap:More/><soap:Body>"),
+        (
+            "CWMP-33: ['Device.More'] without 4 VALUE CHANGE",
+            "4 VALUE CHANGE",
+            "2 PERIODIC",
+        ),
+        ("CWMP-40: M Download without 7 TRANSFER", "1 BOOT<", "M Download<"),
+        ("CWMP-40: M ScheduleInform without 3", "1 BOOT<", "M ScheduleInform<"),
+        ("CWMP-40: 7 TRANSFER COMPLETE without any of", "1 BOOT<", "7 TRANSFER COMPLETE<"),
+        ("CWMP-40: 3 SCHEDULED without any of", "1 BOOT<", "3 SCHEDULED<"),
         ("CWMP-22", "<MaxEnvelopes>1", "<MaxEnvelopes>2"),
         ("CWMP-30: Inform holds", "<RetryCount>0</RetryCount>", ""),
         ("CWMP-30: OUI", "00D0C9", "00d0c9"),
@@ -244,12 +313,53 @@ def test_cwmp_15_texts_that_fit_their_type(kind: str, text: str) -> None:
                 "<FaultCode>9005</FaultCode></SetParameterValuesFault>",
             ),
         ),
+        *(
+            (rule, TRANSFER.format("cwmp:TransferComplete", key, code, text))
+            for rule, key, code, text in (
+                ("CWMP-64: FaultCode '9013'", "<CommandKey/>", 9013, ""),
+                ("CWMP-64: FaultCode '9005'", "<CommandKey/>", 9005, ""),
+                ("CWMP-64: FaultString 'x' without", "<CommandKey/>", 0, "x"),
+                ("CWMP-64: FaultString longer than 256", "<CommandKey/>", 9010, "x" * 257),
+                ("CWMP-64: CommandKey longer", f"<CommandKey>{'k' * 33}</CommandKey>", 0, ""),
+                ("CWMP-10: TransferComplete holds", "", 0, ""),
+            )
+        ),
         (
-            "CWMP-64: FaultCode '9013'",
-            (
-                "<cwmp:TransferComplete><CommandKey/><FaultStruct><FaultCode>9013</FaultCode>"
-                "<FaultString/></FaultStruct><StartTime>0001-01-01T00:00:00Z</StartTime>"
-                "<CompleteTime>0001-01-01T00:00:00Z</CompleteTime></cwmp:TransferComplete>"
+            "CWMP-64: from",
+            TRANSFER.format("cwmp:TransferComplete", "<CommandKey/>", 0, "")
+            .replace("09Z", "00Z")
+            .replace("00:00:00Z</Start", "00:00:01Z</Start"),
+        ),
+        ("CWMP-64: StartTime", TRANSFER_RESPONSE.format(1)),
+        (
+            "CWMP-14: TransferList announces 2",
+            QUEUED.format("Queued", 2, "<CommandKey/><State>1</State>"),
+        ),
+        ("CWMP-50: State '4'", QUEUED.format("Queued", 1, "<CommandKey/><State>4</State>")),
+        (
+            "CWMP-10: AllQueuedTransferStruct holds",
+            QUEUED.format("AllQueued", 1, "<CommandKey/><State>1</State>"),
+        ),
+        (
+            "CWMP-64: FileSize '-1'",
+            QUEUED.format("AllQueued", 1, ALL_QUEUED.replace("Size>0", "Size>-1")),
+        ),
+        ("CWMP-10: Kicked holds", "<cwmp:Kicked><Command/></cwmp:Kicked>"),
+        (
+            "CWMP-17: Fault holds",
+            "<soap:Fault><faultcode>MustUnderstand</faultcode></soap:Fault>",
+        ),
+        (
+            "CWMP-17: faultcode with prefix 'cwmp'",
+            fault_xml(9001).replace("Client", "cwmp:Client"),
+        ),
+        (
+            "CWMP-17: SetParameterValuesFault holds",
+            fault_xml(
+                9003,
+                "",
+                "<SetParameterValuesFault><FaultCode>9005</FaultCode>"
+                "<ParameterName>D.A</ParameterName></SetParameterValuesFault>",
             ),
         ),
     ],

@@ -170,6 +170,27 @@ def test_cwmp_51_all_or_nothing():
     assert device.model.value(MS + "PeriodicInformInterval") == 60
 
 
+def test_cwmp_09_51_a_text_of_any_length_is_answered_by_a_fault_for_it():
+    device = Device()
+    long = "x" * 20000
+    items = [
+        ("Device.DeviceInfo.ProvisioningCode", long, "string"),
+        (MS + "PeriodicInformInterval", "9" * 5000, "unsignedInt"),
+        (MS + "PeriodicInformEnable", long, "boolean"),
+        (MS + "PeriodicInformTime", long, "dateTime"),
+        (MS + "STUNServerPort", "1", "unsignedInt"),
+    ]
+    code, details = faults_of(device.ask(set_values(items)))
+    assert code == 9003 and details == [(name, 9007) for name, _, _ in items[:4]]
+    assert device.model.value(MS + "STUNServerPort") == 3478
+    assert fault(set_values(items[4:], long), device) == 9003
+    assert fault(set_values([(long, "1", None)]), device) == 9003
+    assert fault(get_values(long), device) == 9005
+    assert fault(get_names(long, "0"), device) == 9003
+    assert fault(element("c:Reboot", element("CommandKey", long)), device) == 9003
+    assert fault(set_attributes((MS + "URL", 1, [long])), device) in (9003, 9007)
+
+
 def test_cwmp_51_malformed_arguments_are_fault_9003():
     name = "Device.DeviceInfo.ProvisioningCode"
     struct = f"<ParameterValueStruct><Name>{name}</Name></ParameterValueStruct>"

@@ -270,6 +270,24 @@ def test_cwmp_70_waits_follow_the_windows():
         assert wait == low if n % 2 else low * 2 - 10 < wait <= low * 2, (n, wait)
 
 
+def test_cwmp_08_retry_after_is_the_least_wait_of_one_retry():
+    schedule = Schedule(minimum_wait_s=5)
+    schedule.want(BOOT, 0)
+    schedule.started(0)
+    schedule.retry_after = 60
+    schedule.ended(False, 1000, 0.5)
+    assert schedule.deadline(1000) == 60000
+    schedule.want(RING, 2000)
+    assert schedule.due(2000)  # a Connection Request cuts it short all the same
+    schedule.started(2000)
+    schedule.ended(False, 3000, 0.5)
+    assert 10000 <= schedule.deadline(3000) <= 20000
+    schedule.started(30000)
+    schedule.retry_after = 1  # less than the window says
+    schedule.ended(False, 30000, 0.5)
+    assert 20000 <= schedule.deadline(30000) <= 40000
+
+
 def test_cwmp_71_success_resets_the_wait():
     schedule = Schedule()
     failing(schedule, 0)

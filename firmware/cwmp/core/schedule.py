@@ -50,6 +50,7 @@ class Schedule:
         self.multiplier = multiplier
         self.throttle_s = throttle_s
         self.retry_count = 0  # for the next Inform (CWMP-34)
+        self.retry_after = 0  # s, at least until the next retry: the ACS asked for it (CWMP-08)
         self.limited = 0  # Connection Requests over the limit since boot
         self._session = _IDLE
         self._carried = 0  # reasons of the running session
@@ -159,7 +160,8 @@ class Schedule:
                 wait = delay_ms(
                     self._failures, self.minimum_wait_s, self.multiplier, random_fraction
                 )
-                self._retry_at = now + wait
+                self._retry_at = now + max(wait, self.retry_after * 1000)
+        self.retry_after = 0
         self._session = _IDLE
         self._carried = 0
 

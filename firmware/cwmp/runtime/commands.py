@@ -67,8 +67,10 @@ def _set(agent, rest):
     name, _, text = rest.partition(" ")
     if not name:
         raise ValueError("want: set NAME VALUE")
-    model = agent.management().model
+    management = agent.management()
+    model = management.model
     model.set_local(name, text.strip())
+    management.save()  # that it is to be told, too: power may go once this is acknowledged
     yield "{} = {}".format(name, model.get(name)[0])
 
 

@@ -24,5 +24,9 @@ def reason(error, in_handshake):
         return "tls " + str(error) if in_handshake else str(error)
     if isinstance(error, OSError):
         text = _ERRORS.get(error.errno)
-        return text or "error " + str(error.args[-1] if error.args else error)
+        if not text:
+            text = "error " + str(error.args[-1] if error.args else error)
+            if in_handshake and isinstance(error.errno, int) and error.errno < 0:
+                text = "tls " + text
+        return text
     return "internal " + repr(error)

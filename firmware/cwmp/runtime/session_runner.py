@@ -13,6 +13,7 @@ from .slices import drop
 
 _MS = "Device.ManagementServer."
 _BUFFER = 1024
+CLOCK_WAIT = 20000  # ms
 
 
 class SessionRunner:
@@ -100,6 +101,8 @@ class SessionRunner:
             return "the ACS URL cannot be used"
         client = self._client
         self._client = None
+        if client.url[0] and not (agent.sessions_done or agent.sessions_failed):
+            await self._wait_for_clock()
         session = self.session = Session(
             management.model,
             management.events,
@@ -126,6 +129,8 @@ class SessionRunner:
                 message = session.received(self._reader, status)
         except HttpFailure as error:
             failure = error.reason
+            # An hour at most: anybody on the way may have said it.
+            agent.schedule.retry_after = min(error.retry_after or 0, 3600)
         except SessionError as error:
             failure = str(error)
         except asyncio.CancelledError:
@@ -140,6 +145,16 @@ class SessionRunner:
         else:
             agent.log("I", "session", "done")
         return failure
+
+    async def _wait_for_clock(self):
+        # After power-up a board knows no time, and without it no certificate can be checked. The
+        # first session gives NTP a moment rather than fail and wait for its retry.
+        agent = self._agent
+        end = agent.now() + CLOCK_WAIT
+        if agent.site["time"]["ntp_server"] and agent.site["acs"]["tls_verify"]:
+            while agent.port.unix_time() is None and agent.now() < end:
+                await asyncio.sleep_ms(100)
+            agent.progress = agent.now()
 
     def _tls_context(self):
         from . import tls  # noqa: PLC0415 - a slice for those who have https

@@ -2,7 +2,8 @@
 
 A handler has two methods:
   start(uri, local, attributes)  attributes: sequence of (uri, local, value), no xmlns among them
-  end(uri, local, text)          text: str of a leaf, None for an element with child elements
+  end(uri, local, text)          text: str of a leaf, None for an element with child elements;
+                                 1,025 times "\\0" for one beyond `max_text`
 `uri` is "" where there is no namespace. Comments and processing instructions are dropped, CDATA
 is text. DTDs, and with them custom entities, are refused (CWMP-16), and so are encodings other
 than UTF-8 and ASCII. Names are checked loosely; depth, sizes and counts are bounded; what is
@@ -26,7 +27,6 @@ _PROLOG = const(9)  # bytes that tell a byte order mark and a declaration from a
 _TAG_TOO_LONG = const(0)
 _TOO_EARLY = const(1)
 _OUTSIDE = const(2)
-_TEXT_TOO_LONG = const(3)
 _TWO_ROOTS = const(4)
 _TOO_DEEP = const(5)
 _BAD_TAG = const(6)
@@ -39,6 +39,11 @@ _NO_PREFIX = const(12)
 _BAD_ATTRIBUTE = const(13)
 _ATTRIBUTES = const(14)
 _NAME_TOO_LONG = const(15)
+
+_OVERLONG = const(2)  # of `_leaf`
+# What then stands for the text: no document can hold it, it fits no type, and no argument is as
+# long. Whoever asked for it to be written gets the fault of his value, not a session that fails.
+_TOO_LONG = const(1025)
 
 _DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>'
 _XML_URI = "http://www.w3.org/XML/1998/namespace"
@@ -131,9 +136,11 @@ class XmlReader:
             if piece.strip():
                 raise refused(_OUTSIDE)
         elif self._leaf:
-            if len(self._text) + len(piece) > self._max_text:
-                raise refused(_TEXT_TOO_LONG)
-            self._text = self._text + piece if self._text else piece
+            if self._leaf == _OVERLONG or len(self._text) + len(piece) > self._max_text:
+                self._leaf = _OVERLONG
+                self._text = b""
+            else:
+                self._text = self._text + piece if self._text else piece
 
     def _open(self, tag):
         empty = tag.endswith(b"/")
@@ -166,6 +173,8 @@ class XmlReader:
             raise refused(_END_TAG)
         _, uri, local, mark = self.stack.pop()
         text = _decode(self._text) if self._leaf else None
+        if self._leaf == _OVERLONG:
+            text = "\0" * _TOO_LONG
         self._text = b""
         self._leaf = False
         if len(self._bindings) > mark:

@@ -5,7 +5,7 @@ _XML = (
     "XML tag too long",  # 0
     "XML ends too early",  # 1
     "XML text outside the root element",  # 2
-    "XML text too long",  # 3
+    "",  # 3 is free
     "XML has two root elements",  # 4
     "XML too deep",  # 5
     "XML tag malformed",  # 6
