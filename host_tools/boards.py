@@ -122,7 +122,7 @@ class Heap:
     """`size` limits the heap of a unix board, as 256k; `notes` are for people."""
 
     notes: str = ""
-    size: str = field(default="256k", metadata=_like(r"[1-9]\d*[kKmM]?", "a size as 256k"))
+    size: str = field(default="320k", metadata=_like(r"[1-9]\d*[kKmM]?", "a size as 256k"))
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from typing import Any
 
 from host_tools import boards, image
 from host_tools.package import package
-from host_tools.targets.unix import find_interpreter
+from host_tools.targets.unix import DEFAULT_HEAP, find_interpreter
 
-HEAP = "256k"
 DEVICE = Path(__file__).resolve().parent / "device"
 USERNAME, PASSWORD = "cpe-user", "cr-password-16by"
 # The rate limit would end a benchmark of wakes after five of them.
@@ -75,7 +74,7 @@ class Rig:
     def popen(self, *arguments: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         """Start the interpreter in the folder, with the board's search path."""
         return subprocess.Popen(
-            [self.interpreter, "-X", f"heapsize={HEAP}", *arguments],
+            [self.interpreter, "-X", f"heapsize={DEFAULT_HEAP}", *arguments],
             cwd=self.folder,
             env={**os.environ, "MICROPYPATH": ".frozen:lib"},
             stdin=subprocess.DEVNULL,

@@ -4,6 +4,8 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from host_tools.targets.unix import DEFAULT_HEAP
+
 
 @dataclass(frozen=True)
 class Row:
@@ -55,7 +57,8 @@ def markdown(rows: Sequence[Row]) -> str:
         "`host_tools/bench/`. Times of one run say nothing about another machine, ratios do.",
         "",
         f"Run with {platform.python_implementation()} {platform.python_version()} on"
-        f" {platform.system()} {platform.machine()}; MicroPython unix port with a heap of 256k.",
+        f" {platform.system()} {platform.machine()}; MicroPython unix port with a heap of"
+        f" {DEFAULT_HEAP}.",
         "",
         "| " + " | ".join(HEAD) + " |",
         "|" + "---|" * len(HEAD),

@@ -11,7 +11,7 @@ from host_tools.errors import UserError
 from host_tools.stale import LIST, listed_in, stale
 from host_tools.targets.pumped import PumpedTarget
 
-DEFAULT_HEAP = "256k"
+DEFAULT_HEAP = "320k"
 
 
 def find_interpreter(wanted: str | None = None) -> str:
@@ -60,7 +60,7 @@ class UnixTarget(PumpedTarget):
         super().__init__(state, netns=netns, detached=detached)
         if not re.fullmatch(r"[1-9]\d*[kKmM]?", heap):
             raise UserError(
-                f"bad heap size {heap!r}: a number of bytes, or with k or M, such as 256k"
+                f"bad heap size {heap!r}: a number of bytes, or with k or M, such as 320k"
             )
         self._interpreter = interpreter
         self._heap = heap

@@ -285,7 +285,7 @@ class UnixPump(Pump):
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interpreter", required=True)
-    parser.add_argument("--heap", default="256k")
+    parser.add_argument("--heap", default="320k")
     parser.add_argument(
         "--env", action="append", default=[], help="NAME=VALUE for the interpreter"
     )

@@ -327,7 +327,7 @@ async def test_cwmp_64_transfer_complete_is_retried_until_it_is_answered(
 
 
 async def test_cwmp_64_a_megabyte_in_the_same_memory(rig: Rig, files: FileServer):
-    # A heap of 256 KB, at the beginning and at the end of a file that is larger than it.
+    # The heap is a third of the file: what is in use at its beginning and at its end.
     content = bundle.make("unix", {"blob": random.Random(5).randbytes(1_000_000)})
     content = content[:-10] + b"0123456789\n"[1:]
     before = await heap(rig)

@@ -21,7 +21,7 @@ def listen(port):
             sock.listen(_BACKLOG)
             sock.setblocking(False)
             return sock
-        except OSError:
+        except (OSError, TypeError):  # an ESP32 has None for an IPv6 address
             if sock:
                 sock.close()
             if family == socket.AF_INET:
