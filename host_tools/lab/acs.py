@@ -197,7 +197,8 @@ class Acs:
         version = (request.version.major, request.version.minor)
         found = cwmp_check.check_http(request.method, version, request.headers, body)
         if body:
-            found += cwmp_check.check(body)
+            asked = [name for cpe in self.cpes.values() for name in cpe.asked_in_informs]
+            found += cwmp_check.check(body, asked)
         arrival = _Arrival(request, body, connection.number, first, found)
         reply: Reply | None = None
         try:

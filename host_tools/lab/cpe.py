@@ -1,8 +1,10 @@
 """What the lab ACS knows about one CPE: Informs, sessions, parameters, and requests waiting."""
 
 import asyncio
+import re
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +12,10 @@ from lxml import etree
 
 from host_tools.lab import rpc, soap
 from host_tools.lab.rpc import Rpc
+from host_tools.lab.soap import Node
 from host_tools.lab.watch import Watch
+
+_ROW = re.compile(r"\.InformParameter\.\d+\.ParameterName$")
 
 
 class SessionLost(Exception):
@@ -127,6 +132,8 @@ class Cpe:
         self.sessions: list[Session] = []
         self.transfers: list[TransferComplete] = []
         self.connection_request: Credentials | None = None
+        # What rows of InformParameter add to Informs: no changes (CWMP-33).
+        self.asked_in_informs: set[str] = set()
         self._queue: deque[Request] = deque()
         self._watch = watch
 
@@ -159,6 +166,8 @@ class Cpe:
         # A test may well queue a Reboot and never look at its answer.
         request.future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._queue.append(request)
+        if call.method == "SetParameterValues" and call.body:
+            self.asked_in_informs.update(_asked_in_informs(call.body))
         return request.future
 
     @property
@@ -308,3 +317,16 @@ def read_inform(
         first_byte_ns,
         first_try_ns,
     )
+
+
+def _asked_in_informs(part: Node) -> Iterator[str]:
+    """What the rows of InformParameter that a SetParameterValues writes ask for."""
+    if part.name == "ParameterValueStruct":
+        name, value = (
+            str(child.children[0]) for child in part.children if isinstance(child, Node)
+        )
+        if _ROW.search(name):
+            yield value
+    for child in part.children:
+        if isinstance(child, Node):
+            yield from _asked_in_informs(child)

@@ -5,7 +5,7 @@ ACS's part.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lxml import etree
@@ -43,6 +43,7 @@ class Violation:
 class Check:
     """What was found in one message; each method looks at one part of it."""
 
+    asked: Sequence[str] = ()  # in Informs, by the ACS
     found: list[Violation] = field(default_factory=list)
     booleans: set[bool] = field(default_factory=set)  # written as words? both = inconsistent
 
@@ -139,9 +140,11 @@ class Check:
         return values
 
 
-def check(document: bytes) -> list[Violation]:
-    """Return what is wrong with one message of a CPE; [] when nothing is."""
-    check_ = Check()
+def check(document: bytes, asked: Sequence[str] = ()) -> list[Violation]:
+    """Return what is wrong with one message of a CPE; [] when nothing is. `asked`: names, or
+    patterns, that the ACS wants in Informs (InformParameter).
+    """
+    check_ = Check(asked)
     try:
         document.decode()
         message = soap.parse(document)

@@ -102,7 +102,7 @@ def test_flash_without_files_board_or_interpreter(tmp_path: Path):
         (b'{"acs": {"timeout_s": 99999}}', ["acs.timeout_s", "from 1 to 600"]),
         (b'{"log": {"level": ["I"]}}', ["log.level"]),
         (b'{"nonsense": {}}', ["nonsense", "known are"]),
-        (b"[" * 3000, ["memory"]),
+        (b"[" * 9000, ["memory"]),
         (None, ["missing"]),
     ],
     ids=["empty", "cut", "binary", "list", "number", "range", "type", "unknown", "deep", "none"],

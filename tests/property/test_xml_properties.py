@@ -218,4 +218,4 @@ def test_cwmp_16_bounds(depth: int, size: int, attributes: int) -> None:
     assert isinstance(result, list) == (depth <= 32 and attributes <= 24)
     if isinstance(result, list):
         (text,) = {event[-1] for event in result if event[0] == "end" and event[-1] is not None}
-        assert text == ("x" * size if size <= 4096 else "\0" * 1025)
+        assert text == ("x" * size if size <= 4096 else "\3" * 1025)

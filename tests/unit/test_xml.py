@@ -28,7 +28,7 @@ def parse(document, step=None, **options):
     return recorder.events
 
 
-TOO_LONG = "\0" * 1025
+TOO_LONG = "\3" * 1025
 
 
 def text_of(document, **options):

@@ -20,7 +20,7 @@ def parse(xsd_type, text):
     """Return the canonical form of `text`; ValueError: it is no `xsd_type` (prefix allowed)."""
     xsd_type = local_name(xsd_type)
     if xsd_type == "string":
-        if text[:1] == "\0":  # no text that arrived, see `wire.xml`
+        if text[:1] == "\3":  # no text that arrived, see `wire.xml`
             raise ValueError("too long")
         return text
     text = text.strip()

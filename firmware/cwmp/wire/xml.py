@@ -3,7 +3,7 @@
 A handler has two methods:
   start(uri, local, attributes)  attributes: sequence of (uri, local, value), no xmlns among them
   end(uri, local, text)          text: str of a leaf, None for an element with child elements;
-                                 1,025 times "\\0" for one beyond `max_text`
+                                 1,025 times "\\3" for one beyond `max_text`
 `uri` is "" where there is no namespace. Comments and processing instructions are dropped, CDATA
 is text. DTDs, and with them custom entities, are refused (CWMP-16), and so are encodings other
 than UTF-8 and ASCII. Names are checked loosely; depth, sizes and counts are bounded; what is
@@ -174,7 +174,7 @@ class XmlReader:
         _, uri, local, mark = self.stack.pop()
         text = _decode(self._text) if self._leaf else None
         if self._leaf == _OVERLONG:
-            text = "\0" * _TOO_LONG
+            text = "\3" * _TOO_LONG
         self._text = b""
         self._leaf = False
         if len(self._bindings) > mark:
