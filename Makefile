@@ -45,7 +45,7 @@ demo: $(READY)
 	$(BIN)/python -m host_tools demo $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -m 'not soak' $(ARGS)
+	$(BIN)/python -m pytest -m 'not soak' -n 2 --dist loadfile $(ARGS)
 
 # Two boards at a time, one for each core: a chip in QEMU takes a whole one while it boots.
 QEMU := $(BIN)/python -m pytest --target qemu -m 'not soak' -n 2 --dist worksteal

@@ -218,7 +218,11 @@ def test_cwmp_10_any_envelope_reads_alike_in_any_pieces(
     whole = read(data, [])
     assert whole == read(data, cuts)
     if isinstance(whole, tuple):
-        root = etree.fromstring(data)
+        try:
+            root = etree.fromstring(data)
+        except etree.XMLSyntaxError as error:
+            assert "is not a valid URI" in str(error)  # names of namespaces are no concern of ours
+            return
         method = root.find(f"{{{SOAP_ENV}}}Body")[0]
         assert whole[6] == etree.QName(method).localname
         assert len(whole[0] or "") <= 256

@@ -3,6 +3,7 @@
 from cwmp.core.data_model import DataModel
 from cwmp.core.device2 import DEVICE2
 from cwmp.core.events import EventQueue
+from cwmp.core.job_queue import JobQueue
 from cwmp.core.notification import Notification
 from cwmp.core.session import Session
 from cwmp.core.settings import load
@@ -21,6 +22,17 @@ FAULT_8005 = (
     "<c:Fault><FaultCode>8005</FaultCode><FaultString>Retry request</FaultString></c:Fault>"
     "</detail></soap:Fault>"
 )
+
+
+class Jobs:
+    """What the agent keeps of transfers and scheduled Informs."""
+
+    def __init__(self):
+        self._queue = JobQueue(None, 0)
+        self.jobs = self._queue.jobs
+
+    def add(self, job):
+        return self._queue.add(job, 0, NOON)
 
 
 class Device:
@@ -47,12 +59,15 @@ class Device:
         self.events = EventQueue(self.notification)
         self.model.on_change = self.notification.changed
         self.log = []
+        self.jobs = Jobs()
 
     def session(self, unix=NOON, **options):
         def log(level, area, text):
             self.log.append(f"{level} {area}: {text}")
 
-        return Session(self.model, self.events, self.notification, unix, log=log, **options)
+        session = Session(self.model, self.events, self.notification, unix, log=log, **options)
+        session.jobs = lambda: self.jobs
+        return session
 
     def accepted(self, **options):
         """-> a session whose Inform was just accepted, waiting for what the ACS wants."""
