@@ -25,6 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="all",
         help="the tests of tests/chosen.py, or those that it leaves out",
     )
+    group.addoption(
+        "--record-golden",
+        action="store_true",
+        help="make tests/data/golden anew, with tests/conformance/test_golden.py",
+    )
     group.addoption("--host-address", help="where a board finds this machine")
 
 

@@ -56,6 +56,7 @@ class Acs:
     GenieACS, which asks again on every new connection). `cookies`: more cookies to set.
     `session_timeout`: seconds without a message; `reconnect_grace`: seconds without a connection.
     `tls`: serve https, with what this context holds.
+    `draw`: as `secrets.token_hex`, for what is not to be guessed.
     `send_udp`: how UDP Connection Requests leave, e.g. the STUN server's `send` (X13).
     Times are in seconds, timestamps in `time.monotonic_ns`.
     """
@@ -75,6 +76,7 @@ class Acs:
         reconnect_grace: float = 2.0,
         send_udp: SendUdp | None = None,
         tls: ssl.SSLContext | None = None,
+        draw: Callable[[int], str] = secrets.token_hex,
     ) -> None:
         self.host = host
         self.port = port
@@ -88,7 +90,9 @@ class Acs:
         self.secrets = {password} if password else set()
         self._authenticator: Authenticator | None = None
         if username is not None:
-            self._authenticator = Authenticator(username, password or "", **(auth or {}))
+            options = {"draw": draw, **(auth or {})}
+            self._authenticator = Authenticator(username, password or "", **options)
+        self._draw = draw
         self._auth_each = auth_each
         self._authenticated: set[int] = set()
         self._cookies = dict(cookies or {})
@@ -317,7 +321,7 @@ class Acs:
     # Sessions
 
     def _set_cookies(self, cpe: Cpe, session: Session) -> list[tuple[str, str]]:
-        token = secrets.token_hex(16)
+        token = self._draw(16)
         self._tokens[token] = (cpe, session)
         if len(self._tokens) > MAX_TOKENS:
             del self._tokens[next(iter(self._tokens))]

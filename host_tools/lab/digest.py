@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 _PAIR = re.compile(r'\s*([A-Za-z0-9-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|$)')
@@ -73,7 +73,8 @@ class Authenticator:
     """What one ACS asks of its CPEs.
 
     `schemes`: any of "digest", "basic"; none = no authentication. `qop`: list offered, '' for the
-    RFC 2069 form. `nonce_uses`: after that many requests a nonce is stale.
+    RFC 2069 form. `nonce_uses`: after that many requests a nonce is stale. `draw`: as
+    `secrets.token_hex`.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Authenticator:
         qop: str = "auth,auth-int",
         algorithm: str = "MD5",
         nonce_uses: int = 0,
+        draw: Callable[[int], str] = secrets.token_hex,
     ) -> None:
         self._username = username
         self._password = password
@@ -94,7 +96,8 @@ class Authenticator:
         self._qop = qop
         self._algorithm = algorithm
         self._nonce_uses = nonce_uses
-        self._opaque = secrets.token_hex(8)
+        self._draw = draw
+        self._opaque = draw(8)
         self._nonces: dict[str, _Nonce] = {}
         self._cnonces: dict[str, Hashable] = {}
         self.reused_cnonces: list[str] = []
@@ -105,7 +108,7 @@ class Authenticator:
         if "digest" in self._schemes:
             if len(self._nonces) >= _MAX_NONCES:
                 del self._nonces[next(iter(self._nonces))]
-            nonce = secrets.token_hex(16)
+            nonce = self._draw(16)
             self._nonces[nonce] = _Nonce(connection)
             value = f'Digest realm="{self._realm}", nonce="{nonce}"'
             if self._qop:

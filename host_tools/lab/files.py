@@ -40,7 +40,9 @@ class Fault:
 
 
 class FileServer:
-    """Files by name on `host`; Digest is asked for when there is a `username`."""
+    """Files by name on `host:port` (0: a free one); Digest is asked for when there is a
+    `username`.
+    """
 
     def __init__(
         self,
@@ -50,9 +52,10 @@ class FileServer:
         *,
         schemes: tuple[str, ...] = ("digest",),
         tls: ssl.SSLContext | None = None,
+        port: int = 0,
     ) -> None:
         self.host = host
-        self.port = 0
+        self.port = port
         self.put: dict[str, bytes] = {}
         self.served: list[str] = []  # "GET name", once for each answer with a body
         self.refused: list[str] = []
@@ -92,7 +95,7 @@ class FileServer:
     async def start(self) -> None:
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((self.host, 0))
+        listening.bind((self.host, self.port))
         self.port = listening.getsockname()[1]
         self._http = acs_http.Server(self._handle, lambda number: None, self._not_http)
         loop = asyncio.get_running_loop()
