@@ -64,6 +64,13 @@ async def test_cwmp_12_use_cwmp_version(rig: Rig):
     assert (await rig.wake()).ok
 
 
+async def test_cwmp_12_session_timeout_is_for_the_cpe_to_send(rig: Rig):
+    """From an ACS it means nothing. A CPE need not send it, and this one does not."""
+    rig.acs.script.on(acs_faults.soap_header("cwmp:SessionTimeout", "0", False), times=None)
+    assert len(await rig.ask(rpc.get_values(INFO))) > 5
+    assert all(set(inform.headers) == {"ID"} for inform in rig.cpe.informs)
+
+
 async def test_cwmp_13_hold_requests_ids_and_headers(rig: Rig):
     rig.acs.script.on(acs_faults.hold_requests(), method="Inform")
     rig.acs.script.on(acs_faults.hold_requests(), method="")

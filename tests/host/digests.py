@@ -219,7 +219,6 @@ class Soap:
         ]
         said += [
             reader.hold_requests,
-            reader.session_timeout,
             reader.use_cwmp_version,
             reader.must_understand_unknown,
         ]

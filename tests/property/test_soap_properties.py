@@ -183,7 +183,7 @@ def read(data: bytes, cuts: list[int]) -> object:
         reader.close()
     except (SoapError, XmlError) as error:
         return str(error)
-    told = reader.message_id, reader.hold_requests, reader.session_timeout, reader.use_cwmp_version
+    told = reader.message_id, reader.hold_requests, reader.use_cwmp_version
     return (
         *told,
         reader.must_understand_unknown,

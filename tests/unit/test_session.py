@@ -21,6 +21,7 @@ from transcript import replay
 from cwmp.core.prepared_inform import PreparedInform
 from cwmp.core.request import Request
 from cwmp.core.session import SessionError
+from cwmp.wire.soap import EMPTY
 
 MS = "Device.ManagementServer."
 GET_METHODS = envelope("<c:GetRPCMethods/>", "9")
@@ -118,11 +119,13 @@ def test_cwmp_12_version_from_use_cwmp_version_or_from_the_namespace():
     assert not session.inform_accepted
 
 
-def test_cwmp_12_session_timeout_is_told():
-    session = known().session()
-    session.begin()
-    received(session, inform_response(header="<c:SessionTimeout>20</c:SessionTimeout>"))
-    assert session.session_timeout == 20
+def test_cwmp_12_session_timeout_is_no_business_of_an_acs():
+    header = "<c:SessionTimeout soap:mustUnderstand='%d'>%s</c:SessionTimeout>"
+    for must, text in ((0, "20"), (0, "0"), (1, "x")):
+        session = known().session()
+        session.begin()
+        assert received(session, inform_response(header=header % (must, text))) is EMPTY
+        assert session.inform_accepted and received(session, None, 204) is None
 
 
 def test_cwmp_13_ids():

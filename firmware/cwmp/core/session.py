@@ -62,7 +62,6 @@ class Session:
         self.notification = notification
         self.requests = list(requests)
         self.inform_accepted = False
-        self.session_timeout = None  # seconds, when the ACS told
         self.reboot = None  # CommandKey
         self.factory_reset = False
         self.jobs = None  # gives the queue of transfers
@@ -173,7 +172,6 @@ class Session:
             self._uri = uri_of_version(reader.use_cwmp_version)
             if self._uri is None:
                 raise SessionError("CWMP version not supported")
-        self.session_timeout = reader.session_timeout
         self.inform_accepted = True
         self.events.delivered(self._informed)
         self.notification.delivered(self._names)

@@ -23,6 +23,7 @@ _NO_CWMP = const(20)
 _ID_TOO_LONG = const(21)
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_NOTHING = ("NoMoreRequests", "SessionTimeout", "SupportedCWMPVersions")  # known, not obeyed
 _ESCAPES = (b"&amp;", b"<lt;", b">gt;", b'"quot;', b"'apos;", b"\r#13;")  # "<" as "&lt;" ...
 _HEAD = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -44,7 +45,7 @@ class EnvelopeReader:
     def __init__(self, collector, max_text=4096):
         self.message_id = None
         self.hold_requests = False
-        self.session_timeout = self.use_cwmp_version = None
+        self.use_cwmp_version = None
         self.must_understand_unknown = None  # a header that we had to know and do not
         self.cwmp_uri = self.method = None
         self.fault_code = None
@@ -119,11 +120,10 @@ class EnvelopeReader:
                 self.message_id = text  # as it stands: the answer repeats it
             elif name == "HoldRequests":
                 self.hold_requests = text.strip() in ("1", "true")
-            elif name == "SessionTimeout":
-                self.session_timeout = integer(text)
             elif name == "UseCWMPVersion":
                 self.use_cwmp_version = text.strip()
-            elif self._attributes and name not in ("NoMoreRequests", "SupportedCWMPVersions"):
+            # SessionTimeout is what a CPE may wish for in its Inform: from an ACS it means nothing.
+            elif self._attributes and name not in _NOTHING:
                 from .soap_fault import must_understand  # noqa: PLC0415
 
                 if must_understand(self._attributes):
