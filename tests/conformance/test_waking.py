@@ -7,6 +7,7 @@ import pytest
 
 from host_tools.lab import acs_faults, rpc
 from host_tools.lab.ring import CONNECTION_REQUEST
+from tests.conformance.patched import boot_first
 from tests.conformance.rig import ADDRESS, CHANGE, INFO, MS, RING, MakeRig, Rig
 
 
@@ -245,3 +246,21 @@ async def test_b24_the_local_address_is_known_though_no_socket_tells_it(rig: Rig
     await rig.set("STUNEnable", 0)
     await rig.idle()
     assert await rig.get(ADDRESS) == f"{rig.address}:{rig.port}"
+
+
+@pytest.mark.capability("filesystem")
+async def test_no_memory_to_prepare_a_wake_costs_neither_the_wake_nor_a_boot(make_rig: MakeRig):
+    rig = await make_rig()
+    boot_first(
+        rig.board,
+        """
+from cwmp.runtime import session_runner
+def full(url, body): raise MemoryError
+session_runner.prepare = full
+""",
+    )
+    await rig.ready()
+    for _ in range(2):
+        assert (await rig.wake()).ok
+        await rig.idle()
+    assert "prepared=1" in rig.board.said() and "boot: crashed" not in rig.board.said()

@@ -51,11 +51,16 @@ class SessionRunner:
             self._prepared = PreparedInform(self._management.model)
         if not self._prepare_client() or self._prepared.ready:
             return False
-        if self._prepared.refresh():
-            message = self._prepared.message(None)
-            self._wire = prepare(self._used[0], message)
-            # Held once: the message, CurrentTime with it, is the end of the request.
-            message.buffer = memoryview(self._wire)[len(self._wire) - message.length :]
+        self._wire = None
+        try:
+            if self._prepared.refresh():
+                message = self._prepared.message(None)
+                wire = prepare(self._used[0], message)
+                # Held once: the message, CurrentTime with it, is the end of the request.
+                message.buffer = memoryview(wire)[len(wire) - message.length :]
+                self._wire = wire
+        except MemoryError:
+            pass  # a wake takes longer without
         return True
 
     def _prepare_client(self):
