@@ -122,7 +122,7 @@ class EnvelopeReader:
                 self.hold_requests = text.strip() in ("1", "true")
             elif name == "UseCWMPVersion":
                 self.use_cwmp_version = text.strip()
-            # SessionTimeout is what a CPE may wish for in its Inform: from an ACS it means nothing.
+            # SessionTimeout is a wish in a CPE's Inform: from an ACS it means nothing (CWMP-12).
             elif self._attributes and name not in _NOTHING:
                 from .soap_fault import must_understand  # noqa: PLC0415
 
