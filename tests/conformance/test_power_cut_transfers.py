@@ -107,7 +107,7 @@ async def cuts(rig: Rig, files: FileServer, count: int, drawn: random.Random) ->
     await notified(rig)
     ledger, values = TransferLedger(files), Ledger()
     for number in range(count):
-        delay = drawn.uniform(0, 0.25)
+        delay = drawn.uniform(0, 0.12)  # a session, and a transfer or two
         try:
             await cut_with_transfers(rig, ledger, values, number, delay)
         except BaseException:
