@@ -14,6 +14,8 @@ WITHOUT = {
     "test_applications.py",
     "test_fault_matrix.py",
     "test_firmware_image.py",
+    "test_golden.py",
+    "test_power_cut_transfers.py",
     "test_transfers.py",
 }
 
