@@ -9,10 +9,11 @@ from micropython import const
 
 from ..core.tcp_request import STALE, challenge, check, new_state
 from ..wire.http_request import AUTHORIZATION, BODY, END, KEEP_ALIVE, METHOD, TARGET, read_head
-from .poll import readable
+from .poll import readable, writable
 
 _VISITS_MAX = const(2)  # TCR-16
 _READ_MS = const(5000)  # for a whole request (TCR-16)
+_BUSY_MS = const(20)
 _DRAIN_MS = const(200)  # of silence
 _LONGEST = const(2048)  # of a head (TCR-02), and of a body that is skipped (TCR-04)
 _PIECE = const(512)
@@ -104,7 +105,15 @@ class Visit:
                 more,
                 b"\r\n" if keep else b"Connection: close\r\n\r\n",
             )
-            self.sock.write(b"".join(parts))
+            answer = b"".join(parts)
+            while answer:
+                # A chip's network may have no memory for it at the moment, and takes nothing.
+                sent = self.sock.write(answer)
+                if sent is None:
+                    await writable(self.sock)
+                    await asyncio.sleep_ms(_BUSY_MS)
+                else:
+                    answer = answer[sent:]
             if status == 200:
                 agent.rung(" via=tcp")  # only now: the answer goes first (TCR-13)
             bell.used += time.ticks_diff(time.ticks_us(), start)
