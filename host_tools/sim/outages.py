@@ -119,6 +119,7 @@ OUTAGES = (
     Outage("STUN server answers 500", _fault("500"), _fault(""), HOUR, 4 * MINUTE),
     Outage("STUN server answers 401", _fault("401"), _fault(""), HOUR, 4 * MINUTE),
     Outage("STUN server answers 600", _fault("600"), _fault(""), HOUR, 4 * MINUTE),
+    Outage("STUN server answers 420", _fault("420"), _fault(""), 12 * HOUR, 66 * MINUTE),
     Outage("NAT rebooted", _reboot(), _nothing, 0, 4 * MINUTE),
     Outage("NAT rebooted with another address", _reboot("198.51.100.10"), _nothing, 0, 4 * MINUTE),
     Outage("link lost", _set(link=False), _set(link=True), 20_000, 4 * MINUTE),
