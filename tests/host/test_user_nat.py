@@ -104,6 +104,28 @@ async def test_answers_come_from_the_alias_and_may_be_answered() -> None:
         assert await net.c.receive() == (b"who?", outside)
 
 
+@pytest.mark.parametrize("filtering", KINDS)
+@pytest.mark.parametrize("hairpin", [False, True])
+async def test_hairpin(filtering: Behaviour, hairpin: bool) -> None:
+    """To its own public address, and from a neighbour behind the same NAT."""
+    async with lab(filtering=filtering, hairpin=hairpin) as net, StunClient() as second:
+        outside = await net.out(net.a)
+        net.cpe.send(b"me", outside)
+        await net.counted("hairpin", "no hairpin")
+        if hairpin:
+            assert (await net.cpe.receive())[0] == b"me"
+        second.send(b"out", net.alias(net.a))
+        _, neighbour = await net.a.receive()
+        second.send(b"ring", outside)
+        await net.counted("hairpin", "no hairpin", total=2)
+        # Both have the NAT's own host outside, of which only the CPE wrote to a port.
+        if hairpin and filtering in (EI, AD):
+            data, alias = await net.cpe.receive()
+            assert data == b"ring" and net.nat.aliases[neighbour] == alias
+        assert net.nat.counters["hairpin"] == 2 * hairpin
+        assert net.nat.counters["filtered"] == (hairpin and filtering is APD)
+
+
 async def test_strangers_are_bounded() -> None:
     async with lab(filtering=EI, max_strangers=1) as net:
         outside = await net.out(net.a)
