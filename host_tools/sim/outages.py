@@ -165,6 +165,7 @@ def status(world: World) -> str:
         management=lambda: SimpleNamespace(model=model),
         gate=SimpleNamespace(has_credentials=True),
         udp=True,
+        doorbell=None,
         binding=device.binding,
         discovery=lambda: SimpleNamespace(search=device.search),
         schedule=device.schedule,

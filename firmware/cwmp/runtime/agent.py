@@ -194,7 +194,7 @@ class Agent:
         if self.site["network"]["local_ip"] or not self.acs:
             return
         try:
-            found = self.port.local_ip(self.resolver.lookup(*self.acs))
+            found = self.port.local_ip(self.resolver.lookup(*self.acs, 0))
         except OSError:
             return
         if found and found != self.local_ip:
