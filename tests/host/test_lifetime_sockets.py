@@ -62,3 +62,4 @@ def test_stun_53_other_terms_are_another_beginning():
     assert after.kinds() == (0, 0, 0)  # of another binding nothing is known yet
     after.search.follow(world.device.binding, world.clock.now)
     assert after.search.lifetime is None and after.search.losses == 1
+    assert world.device.binding.counts["losses"] > 0

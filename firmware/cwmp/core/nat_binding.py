@@ -73,6 +73,7 @@ class NatBinding:
             "dropped": 0,
             "failures": 0,
             "changes": 0,
+            "losses": 0,  # of bindings whose lifetime was known
         }
         self._wanted = None  # the parameters in use
         self._forget()

@@ -51,7 +51,7 @@ class Agent:
         )
         self.binding = NatBinding(port.random_bytes, self._binding_changed, log)
         self.lifetime = None  # LifetimeSockets, while there is something to discover
-        self.discovered = None  # what it leaves where it is dropped
+        self._discovered = None  # what it leaves where it is dropped
         self._discovering = True
         self.resolver = Resolver(socket.getaddrinfo)
         self.udp = None
@@ -450,7 +450,7 @@ class Agent:
         """Return the LifetimeSockets, loaded again if they were dropped; None as long as there was
         nothing to discover.
         """
-        if self.lifetime is None and self.discovered:
+        if self.lifetime is None and self._discovered:
             self._load_discovery()
         return self.lifetime
 
@@ -459,7 +459,7 @@ class Agent:
         from .lifetime_sockets import LifetimeSockets  # noqa: PLC0415 - a slice
 
         self.lifetime = LifetimeSockets(
-            self.binding, self.port.random_bytes, self.log, self.discovered
+            self.binding, self.port.random_bytes, self.log, self._discovered
         )
 
     def _discover_lifetime(self, now):
@@ -478,7 +478,7 @@ class Agent:
             if self.saving or fixed:
                 kept = self.lifetime.kept(now)
                 if kept:
-                    self.discovered = kept
+                    self._discovered = kept
                     self.lifetime = None
                     drop_all(kept[0])
         except Exception as error:
@@ -486,12 +486,12 @@ class Agent:
             self.internal("binding", error)
             if self.lifetime:
                 self.lifetime.close()
-            self.lifetime = self.discovered = None
+            self.lifetime = self._discovered = None
             self._discovering = False
             binding.use(None, now)
 
     def _is_discovered(self, now):
-        kept, binding = self.discovered, self.binding
+        kept, binding = self._discovered, self.binding
         return kept and now < kept[1] and kept[2] == binding.terms
 
     def _on_request(self, data):

@@ -17,10 +17,8 @@ def value(agent, which):
         return b.counts["changes"]
     if which == 4:
         return b.counts["failures"]
-    if which == 5:  # bindings lost in spite of what was discovered
-        if agent.lifetime:
-            return agent.lifetime.search.losses
-        return agent.discovered[4]["losses"] if agent.discovered else 0
+    if which == 5:  # in spite of what was discovered
+        return b.counts["losses"]
     if which == 6:
         return ",".join([str(ms) for ms in b.round_trips])
     events = []
