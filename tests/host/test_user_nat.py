@@ -126,6 +126,31 @@ async def test_hairpin(filtering: Behaviour, hairpin: bool) -> None:
         assert net.nat.counters["filtered"] == (hairpin and filtering is APD)
 
 
+async def test_double_nat() -> None:
+    """Two in a row, either of which may forget."""
+    async with (
+        UserNat(inside_host="127.0.10.2", outside_host="127.0.30.1") as outer,
+        UserNat() as inner,
+        StunClient() as cpe,
+        StunClient() as server,
+    ):
+        via = inner.alias(outer.alias(server.address))
+        cpe.send(b"out", via)
+        _, seen = await server.receive()
+        assert seen[0] == outer.outside_host and seen not in inner.mappings
+        for nat in (inner, outer):
+            server.send(b"in", seen)
+            assert await cpe.receive() == (b"in", via)
+            nat.rebind()
+            server.send(b"lost", seen)
+            cpe.send(b"out", via)
+            _, after = await server.receive()
+            assert after != seen
+            seen = after
+        server.send(b"in", seen)
+        assert await cpe.receive() == (b"in", via)  # what was lost did not come late
+
+
 async def test_strangers_are_bounded() -> None:
     async with lab(filtering=EI, max_strangers=1) as net:
         outside = await net.out(net.a)
