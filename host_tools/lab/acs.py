@@ -123,11 +123,13 @@ class Acs:
     @property
     def url(self) -> str:
         """The ACS URL; the port is known once started."""
-        return f"http{'s' if self.tls else ''}://{self.host}:{self.port}/acs"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http{'s' if self.tls else ''}://{host}:{self.port}/acs"
 
     async def start(self) -> None:
         """Listen. The sockets are made before anything is awaited: in the caller's namespace."""
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((self.host, self.port))
@@ -137,7 +139,8 @@ class Acs:
         self.port = listening.getsockname()[1]
         if self.send_udp is None:
             self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._udp.bind((self.host, 0))
+            # Requests by UDP go over IPv4 even where sessions do not.
+            self._udp.bind((self.host if family == socket.AF_INET else "", 0))
             self._udp.setblocking(False)
         self._http = acs_http.Server(self._handle, self._connection_lost, self._not_http)
         loop = asyncio.get_running_loop()

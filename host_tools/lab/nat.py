@@ -58,11 +58,12 @@ class UserNat:
     """`alias(server)` gives the inside address to configure the CPE with.
 
     `timeout` seconds without use close a mapping (None: never); outbound traffic refreshes it, and
-    with `refresh_inbound` inbound traffic too. `counters` counts "outbound", "inbound",
-    "filtered", "dropped outbound", "dropped inbound", "mappings", "expired", "rebound",
-    "aliases refused" and "mappings refused". At most `max_mappings` are open at a time, and
-    `max_strangers` aliases for senders that nobody named. The outside port of a mapping that is
-    gone answers with ICMP, as a closed port does.
+    with `refresh_inbound` inbound traffic too. With `hairpin` what a known inside source sends to
+    the outside of a mapping goes on as from its own outside, without it is lost. `counters` counts
+    "outbound", "inbound", "filtered", "hairpin", "no hairpin", "dropped outbound",
+    "dropped inbound", "mappings", "expired", "rebound", "aliases refused" and "mappings refused".
+    At most `max_mappings` are open at a time, and `max_strangers` aliases for senders that nobody
+    named. The outside port of a mapping that is gone answers with ICMP, as a closed port does.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class UserNat:
         preserve_port: bool = False,
         timeout: float | None = None,
         refresh_inbound: bool = False,
+        hairpin: bool = False,
         max_mappings: int = 1024,
         max_strangers: int = 64,
         recorder: Wiretap | None = None,
@@ -86,6 +88,7 @@ class UserNat:
         self.preserve_port = preserve_port
         self.timeout = timeout
         self.refresh_inbound = refresh_inbound
+        self.hairpin = hairpin
         self.max_mappings = max_mappings
         self.max_strangers = max_strangers
         self.counters: Counter[str] = Counter()
@@ -193,6 +196,10 @@ class UserNat:
                 continue  # an ICMP error of an earlier send
             if server is not None:
                 self._outbound(sock, data, source[:2], server)
+            elif mapping is not None and any(
+                source[:2] == known.inside for known in self._mappings.values()
+            ):
+                self._turn(mapping, data, source[:2])
             elif mapping is not None:
                 self._inbound(mapping, data, source[:2])
             self._watch.notify()
@@ -230,6 +237,18 @@ class UserNat:
         self.counters["inbound"] += 1
         self._record(_name(alias), mapping.inside, data, "inside")
         _send(alias, data, mapping.inside)
+
+    def _turn(self, to: Mapping, data: bytes, source: Address) -> None:
+        """From inside to the outside of a mapping: back in, or nowhere."""
+        key: Key = (source, self.mapping.view(to.outside))
+        mapping = self._mappings.get(key) or self._create(key) if self.hairpin else None
+        if mapping is None:
+            self.counters["no hairpin"] += 1
+            return
+        self.counters["hairpin"] += 1
+        mapping.allowed.add(self.filtering.view(to.outside))
+        self._refresh(mapping)
+        self._inbound(to, data, mapping.outside)
 
     def _alias_of_sender(self, source: Address) -> socket.socket | None:
         """The alias of a known server, or one made for a stranger while there is room."""

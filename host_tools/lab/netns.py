@@ -44,7 +44,9 @@ class KernelNat:
     is free. `mapping`: endpoint-independent (the kernel gives a source the same port again while
     it holds one) or address-and-port-dependent (a fresh random port per destination).
     `filtering`: address-and-port-dependent is what the kernel does; the other two are built with
-    nftables maps of the ports held, for endpoint-independent mappings. `timeout` and
+    nftables maps of the ports held, for endpoint-independent mappings. `hairpin`, for
+    endpoint-independent filtering: what comes from inside for an outside port goes to its holder,
+    from the outside address; without it the kernel drops that. `timeout` and
     `stream_timeout` are the kernel's UDP timeouts in whole seconds (the second one counts once
     traffic has gone both ways for 2 s).
     """
@@ -55,12 +57,14 @@ class KernelNat:
         ports: tuple[int, int] | None = PORTS,
         mapping: Behaviour | str = Behaviour.ENDPOINT_INDEPENDENT,
         filtering: Behaviour | str = Behaviour.ADDRESS_AND_PORT_DEPENDENT,
+        hairpin: bool = False,
         timeout: int = 30,
         stream_timeout: int | None = None,
     ) -> None:
         self.ports = ports
         self.mapping = Behaviour(mapping)
         self.filtering = Behaviour(filtering)
+        self.hairpin = hairpin
         self.timeout = timeout
         self.stream_timeout = timeout if stream_timeout is None else stream_timeout
         if self.mapping is Behaviour.ADDRESS_DEPENDENT:
@@ -70,6 +74,8 @@ class KernelNat:
             and self.filtering is not Behaviour.ADDRESS_AND_PORT_DEPENDENT
         ):
             raise ValueError("such a mapping goes with address-and-port-dependent filtering only")
+        if hairpin and self.filtering is not Behaviour.ENDPOINT_INDEPENDENT:
+            raise ValueError("hairpin goes with endpoint-independent filtering only")
         self._namespaces: list[Namespace] = []
 
     @property
@@ -195,6 +201,13 @@ class KernelNat:
             ),
             Behaviour.ADDRESS_AND_PORT_DEPENDENT: "accept",
         }[self.filtering]
+        turn = turned = ""
+        if self.hairpin:
+            turn = (
+                f'iifname "in0" ip daddr {ROUTER_OUTSIDE} meta l4proto udp'
+                " dnat ip to udp dport map @holder"
+            )
+            turned = f'oifname "in0" ip saddr {ROUTER_INSIDE}/24 snat to {ROUTER_OUTSIDE}'
         return f"""
             flush ruleset
             table ip lab {{
@@ -205,6 +218,7 @@ class KernelNat:
               chain prerouting {{
                 type nat hook prerouting priority -100;
                 iifname "out0" meta l4proto udp {let_in}
+                {turn}
               }}
               chain forward {{
                 type filter hook forward priority 0;
@@ -219,6 +233,7 @@ class KernelNat:
                 type nat hook postrouting priority 100;
                 oifname "out0" meta l4proto udp masquerade {to} {manner}
                 oifname "out0" masquerade
+                {turned}
               }}
               chain remember {{
                 type filter hook postrouting priority 300;

@@ -36,7 +36,8 @@ class Nat:
     """`timeout`: ms that a mapping lives without traffic; of the directions only outbound counts
     unless `inbound` is true. `preserve`: the inside port is used outside when it is free. `reuse`:
     otherwise the lowest free one, not the next. `early`: timeout in ms until a packet follows more
-    than 2 s after the first, as Linux does. `host` is its outside address.
+    than 2 s after the first, as Linux does. `hairpin`: what is sent from inside to its own outside
+    comes back in, from an outside address. `host` is its outside address.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Nat:
         inbound: bool = True,
         reuse: bool = False,
         early: "int | None" = None,
+        hairpin: bool = False,
         host: str = "198.51.100.9",
     ) -> None:
         self._clock = clock
@@ -58,6 +60,7 @@ class Nat:
         self.mapping, self.filtering = mapping, filtering
         self.preserve, self.inbound, self.reuse = preserve, inbound, reuse
         self.early = timeout if early is None else min(early, timeout)
+        self.hairpin = hairpin
         self.host = host
         self._by_inside: dict[object, Mapping] = {}
         self._by_port: dict[int, Mapping] = {}
@@ -147,3 +150,16 @@ class NatChain:
         for nat in reversed(self.nats):
             at = nat.back(at, remote, touch) if at is not None else None
         return at
+
+    def turn(self, source: Address, remote: Address) -> "Address | None":
+        """Let a datagram out that is for the outside of one of the NATs; return where it comes
+        back to inside, None when it does not.
+        """
+        for at, nat in enumerate(self.nats):
+            source = nat.out(source, remote)
+            if nat.host == remote[0]:
+                if not nat.hairpin:
+                    return None
+                inner = NatChain(self.nats[: at + 1])
+                return inner.back(remote, source)
+        return None

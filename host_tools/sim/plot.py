@@ -1,4 +1,4 @@
-"""A small SVG writer: lines on two logarithmic axes."""
+"""A small SVG writer: lines on two logarithmic axes that fall from left to right."""
 
 import math
 from collections.abc import Sequence
@@ -53,11 +53,11 @@ def svg(title: str, below: str, lines: Sequence[Line]) -> str:
         )
     for at, line in enumerate(lines):
         path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in line.points)
-        y = TOP + 18 + 18 * at
+        y = HEIGHT - BOTTOM - 12 - 18 * (len(lines) - 1 - at)  # where falling lines are not
         parts.append(
             f'<polyline points="{path}" fill="none" stroke="{line.colour}" stroke-width="2"/>'
-            f'<path d="M{WIDTH - 210} {y - 4}h24" stroke="{line.colour}" stroke-width="2"/>'
-            f'<text x="{WIDTH - 180}" y="{y}">{escape(line.name)}</text>'
+            f'<path d="M{LEFT + 16} {y - 4}h24" stroke="{line.colour}" stroke-width="2"/>'
+            f'<text x="{LEFT + 46}" y="{y}">{escape(line.name)}</text>'
         )
     return "\n".join([*parts, "</svg>"]) + "\n"
 

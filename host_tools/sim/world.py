@@ -106,6 +106,9 @@ class World:
             self.probes += 1
         if not self.link or self._lost():
             return
+        if to[0] in [nat.host for nat in self.nat.nats]:
+            self._deliver(self.nat.turn(self._inside(socket), to), data)
+            return
         source = self.nat.out(self._inside(socket), to)
         if to != self.server.address or self._lost():
             return
@@ -115,7 +118,9 @@ class World:
             self.clock.at(self.clock.now + delay, self._arrive, answer[0], answer[1], to)
 
     def _arrive(self, outside: Address, data: bytes, remote: Address) -> None:
-        inside = self.nat.back(outside, remote)
+        self._deliver(self.nat.back(outside, remote), data)
+
+    def _deliver(self, inside: "Address | None", data: bytes) -> None:
         if inside is None or not self.link:
             return
         for socket in range(3):

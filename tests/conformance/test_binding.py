@@ -158,8 +158,10 @@ def with_url(rig: Rig, url: str) -> dict[str, object]:
 
 
 async def test_stun_24_one_port_for_life(rig: Rig):
+    since = rig.stun.received
     await rig.set("STUNMinimumKeepAlivePeriod", 6)
-    await rig.stun.wait_request(of_change, since=rig.stun.received)
+    await rig.stun.wait_request(of_change, since=since)
+    await rig.idle()
     since = rig.stun.received
     await rig.power_cut()
     await rig.stun.wait_request(of_change, since=since)

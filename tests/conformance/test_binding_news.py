@@ -4,7 +4,7 @@ import pytest
 
 from host_tools.lab import rpc
 from host_tools.lab.soap import CwmpFaultError
-from host_tools.lab.stun_faults import Silence
+from host_tools.lab.stun_faults import ErrorAnswer, Silence
 from tests.conformance.rig import ADDRESS, CHANGE, MS, MakeRig, Rig
 
 
@@ -108,3 +108,25 @@ async def test_stun_51_the_history_of_a_binding_is_on_the_console(rig: Rig):
         await rig.board.seen(r"^I \d+ binding: announced ")
     said = await rig.command("binding")
     assert len([line for line in said if line.startswith("history ")]) == 8
+
+
+async def test_stun_51_the_health_of_the_binding_is_in_the_data_model(rig: Rig):
+    await rig.ready()
+    oui = await rig.get("Device.DeviceInfo.ManufacturerOUI")
+    path = f"Device.X_{oui}_Binding."
+    values = await rig.ask(rpc.get_values(path))
+    health = {name.removeprefix(path): value for name, value in values.items()}
+    address = await rig.get(ADDRESS)
+    assert health["PeriodSource"] in ("fixed", "minimum") and health["Losses"] == "0"
+    assert 5 <= int(health["KeepAlivePeriod"]) <= 30 and 0 <= int(health["LastAnswerAge"]) < 60
+    assert int(health["Changes"]) >= 1 and health["Failures"] == "0"
+    assert all(int(trip) < 5000 for trip in health["RoundTrips"].split(","))
+    assert health["History"].split("; ")[0].endswith(f" s ago bound {address}")
+    (fault,) = await rig.call(rpc.set_values({path + "Losses": 1}))
+    assert fault.code == 9003  # read only
+    rig.stun.faults.add(ErrorAnswer(code=420))
+    await rig.set("STUNMinimumKeepAlivePeriod", 7)
+    await rig.board.seen(r"binding: error code=420")
+    await rig.idle()
+    assert await rig.get(path + "Failures") == "1"
+    assert "(420)" in await rig.get(path + "History")

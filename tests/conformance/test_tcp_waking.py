@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from host_tools.errors import Failed
-from host_tools.lab import acs_faults
+from host_tools.lab import acs_faults, rpc
 from host_tools.lab.acs_control import Control
 from host_tools.lab.tcp_request import Connection, split_url
 from tests.conformance.patched import boot_first
-from tests.conformance.rig import CHANGE, INFO, RING, MakeRig, Rig
+from tests.conformance.rig import ADDRESS, CHANGE, INFO, MS, RING, MakeRig, Rig
 from tests.conformance.test_tcp_requests import challenged, path, refused, rung, visit
 from tests.conformance.test_waking import effects, held
 
@@ -267,6 +267,21 @@ async def test_a_tcp_connection_request_over_ipv6(make_rig: MakeRig):
     # The same socket serves IPv4.
     url = rig.url.replace("[::1]", rig.address)
     assert (await rig.ring_tcp(url=url)).status == 200
+
+
+async def test_cwmp_01_an_acs_over_ipv6(make_rig: MakeRig):
+    rig = await (await make_rig()).ready()
+    if not rig.can("loopback"):
+        pytest.skip("the board has no IPv6 here")
+    other = await rig.new_acs(host="::1")
+    assert other.url.startswith("http://[::1]:")
+    await rig.ask(rpc.set_values({MS + "URL": other.url}))
+    cpe = await other.wait_cpe()
+    await cpe.wait_session_end(1)
+    address = await rig.get(ADDRESS)
+    assert address.startswith(rig.address + ":")  # the binding goes on over IPv4
+    status = "\n".join(await rig.idle())
+    assert f"acs       {other.url}" in status
 
 
 NO_IPV6 = """

@@ -25,7 +25,8 @@ def make(world: World, kept: object = None) -> LifetimeSockets:
 
 def test_stun_53_goes_on_where_it_rested():
     world, before = rested()
-    before.nat = (1, 3)
+    before.nat = (1, 3, 2)
+    before._examined = world.device.binding.mapped, world.device.binding.destination
     kept = before.kept(world.clock.now)
     assert kept is not None
     modules, at, terms = kept[:3]
@@ -33,7 +34,7 @@ def test_stun_53_goes_on_where_it_rested():
     assert at == before.deadline() and at - world.clock.now > 10 * HOUR
     assert terms == world.device.binding.terms
     after = make(world, kept)
-    assert after.nat == (1, 3) and after.search.__dict__ == before.search.__dict__
+    assert after.kinds() == (1, 3, 2) and after.search.__dict__ == before.search.__dict__
     period = world.device.binding.period
     after.search.follow(world.device.binding, world.clock.now)
     assert world.device.binding.period == period == 54
@@ -43,7 +44,7 @@ def test_stun_53_goes_on_where_it_rested():
 def test_stun_53_is_kept_as_it_is_while_there_is_something_to_do():
     world, sockets = rested()
     assert sockets.kept(world.clock.now) is None  # the NAT was not examined yet
-    sockets.nat = (0, 0)
+    sockets.nat = (0, 0, 0)
     at = sockets.deadline()
     assert sockets.kept(at - 59_000) is None and sockets.kept(at - 61_000)
     out = sockets.search.tick(at)
@@ -52,11 +53,13 @@ def test_stun_53_is_kept_as_it_is_while_there_is_something_to_do():
 
 def test_stun_53_other_terms_are_another_beginning():
     world, sockets = rested()
-    sockets.nat = (0, 0)
+    sockets.nat = (0, 0, 0)
     kept = sockets.kept(world.clock.now)
     world.nat.nats[0].reboot()
     world.run(2 * 60_000)
     assert kept is not None and kept[2] != world.device.binding.terms
     after = make(world, kept)
+    assert after.kinds() == (0, 0, 0)  # of another binding nothing is known yet
     after.search.follow(world.device.binding, world.clock.now)
     assert after.search.lifetime is None and after.search.losses == 1
+    assert world.device.binding.counts["losses"] > 0

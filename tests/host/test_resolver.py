@@ -46,3 +46,16 @@ def test_b12_b20_a_name_is_remembered_until_it_is_forgotten():
     known.forget("stun.example")
     known.lookup("stun.example", 3478)
     assert len(asked) == 2
+
+
+def test_cwmp_01_an_acs_may_have_ipv6_only():
+    known, asked = resolver(V6, V6)
+    for _ in range(2):
+        assert known.lookup("acs.example", 7547, 0) == V6[-1]
+    assert len(asked) == 1
+    for entries in ([V4, V6], [V6, V4]):
+        assert resolver(*entries)[0].lookup("acs.example", 7547, 0) == V4[-1]
+    with pytest.raises(OSError, match="no IPv4 address for acs.example"):
+        known.lookup("acs.example", 7547)  # the STUN server of the same name
+    with pytest.raises(OSError, match="for acs.example"):
+        resolver()[0].lookup("acs.example", 7547, 0)

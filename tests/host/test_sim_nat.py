@@ -2,8 +2,10 @@
 
 import pytest
 
+from cwmp.core import nat_kind as nk
 from host_tools.sim.clock import Chance, Clock
 from host_tools.sim.nat import ANY, HOST, PORT, Nat, NatChain
+from host_tools.sim.server import StunServer
 
 INSIDE = ("192.168.1.7", 7547)
 OTHER = ("192.168.1.7", 7548)
@@ -102,3 +104,50 @@ def test_double_nat_forgets_when_the_first_of_them_does():
     assert outside[0] == outer.host and chain.back(outside, SERVER) == INSIDE
     clock.now += 20_000
     assert chain.back(outside, SERVER) is None
+
+
+@pytest.mark.parametrize("filtering", [ANY, HOST, PORT])
+@pytest.mark.parametrize("mapping", [ANY, PORT])
+@pytest.mark.parametrize("outer", [None, False, True])
+@pytest.mark.parametrize("hairpin", [False, True])
+def test_hairpin_is_found_by_the_core(filtering, mapping, outer, hairpin):
+    clock = Clock()
+    nats = [Nat(clock, Chance(1), 60_000, mapping, filtering, hairpin=hairpin)]
+    if outer is not None:  # of two NATs the outer one owns the public address
+        nats[0].host = "100.64.0.7"
+        nats.append(Nat(clock, Chance(2), 60_000, hairpin=outer))
+    # With a mapping for each remote it comes from a port that the first one was never used with.
+    lets_in = mapping == ANY or (filtering == ANY and outer is None)
+    works = (hairpin if outer is None else outer) and lets_in
+    found = examine(clock, NatChain(nats))
+    assert found == (nk.SEEN if works else nk.NOT_SEEN)
+
+
+def examine(clock: Clock, chain: NatChain) -> int:
+    """What the examination of the firmware makes of it, with a server of one address."""
+    server = StunServer(SERVER)
+    kind = nk.NatKind(Chance(3).bytes, SERVER, clock.now)
+    while not kind.done:
+        clock.now = kind.deadline()
+        out = kind.tick(clock.now)
+        if out is None:
+            continue
+        data, to = out
+        if to != SERVER:
+            if chain.turn(INSIDE, to) == INSIDE:
+                assert kind.datagram(0, data, len(data), clock.now)
+            continue
+        outside, answer = server.answer(data, chain.out(INSIDE, to))
+        assert chain.back(outside, SERVER) == INSIDE
+        assert kind.datagram(0, answer, len(answer), clock.now)
+    return kind.hairpin
+
+
+def test_hairpin_lets_a_neighbour_ring_where_anybody_can():
+    for filtering in (ANY, PORT):
+        _, nat = make(filtering=filtering, hairpin=True)
+        chain = NatChain([nat])
+        outside = chain.out(INSIDE, SERVER)
+        assert (chain.turn(OTHER, outside) == INSIDE) == (filtering == ANY)
+        nat.hairpin = False
+        assert chain.turn(OTHER, outside) is None

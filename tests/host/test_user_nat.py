@@ -104,6 +104,53 @@ async def test_answers_come_from_the_alias_and_may_be_answered() -> None:
         assert await net.c.receive() == (b"who?", outside)
 
 
+@pytest.mark.parametrize("filtering", KINDS)
+@pytest.mark.parametrize("hairpin", [False, True])
+async def test_hairpin(filtering: Behaviour, hairpin: bool) -> None:
+    """To its own public address, and from a neighbour behind the same NAT."""
+    async with lab(filtering=filtering, hairpin=hairpin) as net, StunClient() as second:
+        outside = await net.out(net.a)
+        net.cpe.send(b"me", outside)
+        await net.counted("hairpin", "no hairpin")
+        if hairpin:
+            assert (await net.cpe.receive())[0] == b"me"
+        second.send(b"out", net.alias(net.a))
+        _, neighbour = await net.a.receive()
+        second.send(b"ring", outside)
+        await net.counted("hairpin", "no hairpin", total=2)
+        # Both have the NAT's own host outside, of which only the CPE wrote to a port.
+        if hairpin and filtering in (EI, AD):
+            data, alias = await net.cpe.receive()
+            assert data == b"ring" and net.nat.aliases[neighbour] == alias
+        assert net.nat.counters["hairpin"] == 2 * hairpin
+        assert net.nat.counters["filtered"] == (hairpin and filtering is APD)
+
+
+async def test_double_nat() -> None:
+    """Two in a row, either of which may forget."""
+    async with (
+        UserNat(inside_host="127.0.10.2", outside_host="127.0.30.1") as outer,
+        UserNat() as inner,
+        StunClient() as cpe,
+        StunClient() as server,
+    ):
+        via = inner.alias(outer.alias(server.address))
+        cpe.send(b"out", via)
+        _, seen = await server.receive()
+        assert seen[0] == outer.outside_host and seen not in inner.mappings
+        for nat in (inner, outer):
+            server.send(b"in", seen)
+            assert await cpe.receive() == (b"in", via)
+            nat.rebind()
+            server.send(b"lost", seen)
+            cpe.send(b"out", via)
+            _, after = await server.receive()
+            assert after != seen
+            seen = after
+        server.send(b"in", seen)
+        assert await cpe.receive() == (b"in", via)  # what was lost did not come late
+
+
 async def test_strangers_are_bounded() -> None:
     async with lab(filtering=EI, max_strangers=1) as net:
         outside = await net.out(net.a)

@@ -115,7 +115,7 @@ async def test_stun_60_nat_that_keeps_the_port_is_a_nat(make_cpe: MakeCpe) -> No
 
 @pytest.mark.parametrize("host", [OUTSIDE, OUTSIDE_ALTERNATE])
 @pytest.mark.parametrize("filtering", [EI, AD, APD])
-async def test_ucr_31_source_of_the_ring_matters_to_the_nat_alone(
+async def test_stun_64_ucr_31_source_of_the_ring_matters_to_the_nat_alone(
     make_cpe: MakeCpe, filtering: Behaviour, host: str
 ) -> None:
     """From another port of the STUN server's host, or another host; then from its own (X13)."""

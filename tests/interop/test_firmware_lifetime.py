@@ -90,6 +90,39 @@ async def test_soak_stund_and_the_kernels_timeouts_as_they_are(
         assert await discovered(it, stream, 900) >= 0.9 * stream
 
 
+@pytest.mark.soak
+@pytest.mark.netns
+@pytest.mark.usefixtures("kernel_nat_allowed")
+@pytest.mark.parametrize("hairpin", [False, True])
+async def test_soak_stun_51_the_nat_is_named_where_the_acs_fixes_the_period(
+    make_cpe: MakeCpe, hairpin: bool
+) -> None:
+    """In a minute of quiet, once; what no ACS elsewhere can ring through says so."""
+    filtering = EI if hairpin else Behaviour.ADDRESS_DEPENDENT
+    with (
+        KernelNat(filtering=filtering, hairpin=hairpin, timeout=60) as kernel,
+        servers.stund((OUTSIDE, OUTSIDE_ALTERNATE), kernel.outside) as stund,
+    ):
+        options = {"minimum_keepalive": 30, "maximum_keepalive": 30}
+        async with scene(make_cpe, stund.address, nat=kernel, **options) as it:
+            await it.settled()
+            async with asyncio.timeout(150):
+                while "one public port" not in (named := await line(it, "nat ")):
+                    await asyncio.sleep(1)  # nothing announces that
+            told = await it.wakeable()
+            assert "ready: an ACS can ring" in told
+            alone = "the NAT lets in the STUN server alone: no ACS on another address can ring"
+            if hairpin:
+                assert "whoever is behind it can use the public address, too" in named
+                assert "anybody can ring" in named and alone not in told
+            else:
+                assert "from behind it the public address was not seen to work" in named
+                assert "an ACS can ring from the STUN server's address only" in named
+                assert alone in told
+            assert "the ACS fixes the keepalive period" in await line(it, "lifetime ")
+            assert (await it.counts())["changes"] == 1
+
+
 @asynccontextmanager
 async def natted(
     make_cpe: MakeCpe, server: RunningServer, memory: str = "auto"

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from host_tools.lab.nat import Behaviour, UserNat
+from host_tools.lab.stun import StunServer
+from host_tools.lab.stun_client import StunClient
 from host_tools.lab.stun_codec import CONNECTION_REQUEST_BINDING_VALUE, Address, AttributeType
 from tests.interop.scene import NAT_DETECTED, MakeCpe, Scene, Tap, scene, shown
 from tests.interop.servers import RunningServer
@@ -172,3 +174,24 @@ async def test_x10_classic_ids_against_modern_coturn_fail_and_status_says_so(
         assert f"no STUN answer from {shown(alias)}: timeout" in said
         assert any("(none) nat=0" in line for line in await it.command("binding"))
         assert await it.published() == ""
+
+
+async def test_stun_64_a_nat_that_lets_in_the_stun_server_alone(make_cpe: MakeCpe) -> None:
+    """That is what an ACS with a STUN server of its own rings from the server's socket for."""
+    stun = StunServer()
+    await stun.start()
+    try:
+        async with (
+            UserNat(filtering=Behaviour.ADDRESS_AND_PORT_DEPENDENT) as nat,
+            scene(make_cpe, nat.alias(stun.address), lab=stun) as it,
+            StunClient() as stranger,
+        ):
+            await it.settled()
+            of_server, it.acs.send_udp = it.acs.send_udp, stranger.send
+            await it.ring(copies=1)
+            await nat.wait_until(lambda nat: nat.counters["filtered"] == 1)
+            it.acs.send_udp = of_server
+            await it.wake(copies=1)
+            assert it.rung == 1 and nat.counters["filtered"] == 1
+    finally:
+        await stun.stop()

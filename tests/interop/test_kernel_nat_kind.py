@@ -15,18 +15,19 @@ from tests.interop import servers
 
 EI, AD, APD = Behaviour
 NATS = {
-    (EI, EI): (nk.ANY, nk.ANY),
-    (EI, AD): (nk.ANY, nk.HOST),
-    (EI, APD): (nk.ANY, nk.PORT),
-    (APD, APD): (nk.HOST, nk.PORT),
+    (EI, EI, True): (nk.ANY, nk.ANY, nk.SEEN),
+    (EI, EI, False): (nk.ANY, nk.ANY, nk.NOT_SEEN),
+    (EI, AD, False): (nk.ANY, nk.HOST, nk.NOT_SEEN),
+    (EI, APD, False): (nk.ANY, nk.PORT, nk.NOT_SEEN),
+    (APD, APD, False): (nk.HOST, nk.PORT, nk.NOT_SEEN),
 }
 
 
-def examine(behaviours: tuple[Behaviour, Behaviour]) -> tuple[int, int]:
-    """Mapping and filtering, as found from inside such a NAT."""
-    mapping, filtering = behaviours
+def examine(behaviours: tuple[Behaviour, Behaviour, bool]) -> tuple[int, int, int]:
+    """Mapping, filtering and hairpin, as found from inside such a NAT."""
+    mapping, filtering, hairpin = behaviours
     with (
-        KernelNat(mapping=mapping, filtering=filtering) as nat,
+        KernelNat(mapping=mapping, filtering=filtering, hairpin=hairpin) as nat,
         servers.stund((OUTSIDE, OUTSIDE_ALTERNATE), nat.outside) as stund,
     ):
         with nat.inside.entered():
@@ -41,7 +42,7 @@ def examine(behaviours: tuple[Behaviour, Behaviour]) -> tuple[int, int]:
                 out = kind.tick(now())
                 if out:
                     sock.sendto(*out)
-        return kind.mapping, kind.filtering
+        return kind.mapping, kind.filtering, kind.hairpin
 
 
 def now() -> int:

@@ -12,6 +12,7 @@ from host_tools.lab import stun_codec as codec
 from host_tools.lab.stun_codec import Integrity, MessageType
 
 HOUR = 3600_000
+REFUSED = 3_855_000  # longest wait after a 420
 SCHEDULE = (0, 100, 300, 700, 1500, 3100, 4700, 6300, 7900)  # STUN-40
 GOOD = ("good", "moved", "xor")
 BAD = ("wrong-id", "garbage", "no-address", "spoilt-integrity", "unsigned", "silence")
@@ -205,6 +206,10 @@ class BindingModel(RuleBasedStateMachine):
         minimum, maximum = self.parameters["period"]
         return min(minimum, maximum) if maximum >= 0 else minimum
 
+    @property
+    def refused(self) -> bool:
+        return "(420)" in self.binding.failure
+
     # Rules.
 
     @rule(
@@ -283,7 +288,7 @@ class BindingModel(RuleBasedStateMachine):
         self.failed_at = None
         self.restarts += 1
 
-    @precondition(lambda self: self.enabled and self.binding.state != nb.GIVEN_UP)
+    @precondition(lambda self: self.enabled)
     @rule(signs=st.booleans())
     def server_is_well_again(self, signs: bool) -> None:
         """It answers every request: soon the binding is the present one."""
@@ -291,7 +296,8 @@ class BindingModel(RuleBasedStateMachine):
         self.resolves = True
         self.script = []
         here = self.mapped(True)
-        limit = self.now + (max(self.minimum, self.binding.period, 30) * 1100 + 12_000)
+        longest = max(self.minimum, self.binding.period, 30) * 1100
+        limit = self.now + 12_000 + max(longest, REFUSED if self.refused else 0)
         while True:
             before = len(self.late)
             self.script = [("good+" if signs else "good", 50)]
@@ -314,10 +320,12 @@ class BindingModel(RuleBasedStateMachine):
     def there_is_always_a_deadline(self) -> None:
         state = self.binding.state
         assert (state == nb.OFF) == (not self.enabled)
-        if self.enabled and state != nb.GIVEN_UP:
+        if self.enabled:
             assert self.binding.deadline() is not None
             # Never further away than the longest wait there is.
             longest = max(self.binding.period * 1000, 30_000) * 11 // 10
+            if self.refused:
+                longest = REFUSED
             assert self.binding.deadline() - self.now <= longest
         else:
             assert self.binding.deadline() is None and self.binding.tick(self.now + HOUR) is None

@@ -59,6 +59,15 @@ def test_cwmp_01_url_defaults():
     assert parse_url("http://acs:/x") == (False, "acs", 80, "/x")
 
 
+def test_cwmp_01_url_of_an_ipv6_host():
+    assert parse_url("http://[2001:DB8::1]:7547/acs") == (False, "2001:db8::1", 7547, "/acs")
+    assert parse_url("https://[::1]") == (True, "::1", 443, "/")
+    assert parse_url("http://[::ffff:10.0.0.1]:/x") == (False, "::ffff:10.0.0.1", 80, "/x")
+    head = request_head("POST", "/acs", "::1", 7547, False, (), 0)
+    assert b"\r\nHost: [::1]:7547\r\n" in head
+    assert b"\r\nHost: [::1]\r\n" in request_head("POST", "/acs", "::1", 80, False, (), 0)
+
+
 def test_cwmp_01_url_query_after_authority():
     assert parse_url("http://acs:1?x=/y") == (False, "acs", 1, "/?x=/y")
 
@@ -92,7 +101,15 @@ def test_cwmp_01_bad_urls():
         "http://a:-1/",
         "http://a:8x/",
         "http://u:p@a/",
-        "http://[::1]/",
+        "http://[::1/",
+        "http://::1]/",
+        "http://[]/",
+        "http://[acs]/",
+        "http://[::1]x/",
+        "http://[::1]7547/",
+        "http://[::1]:0/",
+        "http://[fe80::1%25eth0]/",
+        "http://[::g]/",
         "http://a b/",
         "http://a/\r\nX: y",
         "http://a/\u00e9",

@@ -16,6 +16,7 @@ class Primary:
         self.mapped = PRIMARY
         self.destination = SERVER
         self.failures = 0
+        self.counts = {"losses": 0}
         self.range = minimum, maximum
         self.used = []  # every value that `use` was told anew
 

@@ -362,19 +362,34 @@ def test_stun_35_error_codes():
             assert start + 30000 <= deadline <= start + 33001, (code, deadline)
 
 
-def test_stun_35_420_gives_up_until_the_configuration_changes():
+def test_stun_35_420_is_asked_again_after_an_hour_or_when_the_configuration_changes():
     bench = Bench()
     bench.answer = lambda request: bench.reply(request, 0x0111, (10, b"\xc0\x01\xc0\x01"))
     bench.run(10**7)
-    assert (
-        len(bench.sent) == 1
-        and bench.binding.state == nb.GIVEN_UP
-        and bench.binding.deadline() is None
-    )
+    assert len(bench.sent) == 3  # in 2 h 47 min
+    for (earlier, *_), (later, *_) in zip(bench.sent, bench.sent[1:]):
+        assert 3600000 <= later - earlier <= 3900000
     bench.answer = bench.success
     bench.configure(server=("203.0.113.9", 3478))
     bench.run(100)
-    assert bench.binding.mapped
+    assert bench.binding.mapped and not bench.binding.failures
+
+
+def test_stun_35_b12_a_server_that_was_upgraded_is_found_without_a_reboot():
+    bench = Bench()
+    bench.answer = lambda request: bench.error(request, 420)
+    bench.run(1000)
+    assert "(420)" in bench.binding.failure and bench.binding.mapped is None
+    bench.answer = bench.success
+    bench.run(3900000)
+    assert bench.binding.mapped and not bench.binding.failures
+    bench.answer = lambda request: bench.error(request, 420)
+    bench.run(60000)
+    assert bench.binding.failures == 1
+    bench.answer = bench.success
+    bench.binding.moved(bench.now)  # the link was away: another path, another answer
+    bench.run(1000)
+    assert not bench.binding.failures
 
 
 def test_stun_36_never_loops_on_errors():
@@ -553,7 +568,7 @@ def test_stun_61_no_public_address_is_news_only_after_a_failure():
     assert bench.changes[2:] == [("198.51.100.9:40001", True)]
 
 
-def test_stun_61_no_public_address_is_news_when_the_server_is_given_up():
+def test_stun_61_no_public_address_is_news_when_the_server_refuses():
     bench = Bench(enable=False)
     bench.answer = lambda request: bench.error(request, 420)
     bench.configure(enable=True)

@@ -79,6 +79,7 @@ class Lifetime:
                 # host is the provider's doing.
                 if was[0] and was[0][0] == binding.mapped[0]:
                     lost = self.lifetime
+                    binding.counts["losses"] += 1
             if key[2]:
                 self._start(now, key[2][0], key[2][1], lost)
             else:

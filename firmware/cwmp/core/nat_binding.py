@@ -16,6 +16,7 @@ _RETRY_MIN = const(30000)  # after a failure (STUN-45)
 _SERVER_BUSY = const(5000)  # after a 500 (STUN-35)
 _PERIOD_MIN = const(5)  # seconds (STUN-52)
 _PERIOD_DEFAULT = const(30)
+_REFUSED = const(3600000)  # after a 420, of which patience is no cure (STUN-35)
 _IMMEDIATE = const(2)  # resends at once after errors (STUN-36), and announcements at once in a row
 _HISTORY = const(8)  # events and round trips kept
 
@@ -24,9 +25,8 @@ OFF = const(0)
 RESOLVING = const(1)
 ASKING = const(2)  # a transaction is under way
 WAITING = const(3)  # until the next keepalive or the next attempt
-GIVEN_UP = const(4)  # until the configuration changes (420)
 
-STATES = ("off", "resolving", "asking", "waiting", "given-up")
+STATES = ("off", "resolving", "asking", "waiting")
 
 
 def keepalive_period(minimum, maximum, lifetime=None):
@@ -73,6 +73,7 @@ class NatBinding:
             "dropped": 0,
             "failures": 0,
             "changes": 0,
+            "losses": 0,  # of bindings whose lifetime was known
         }
         self._wanted = None  # the parameters in use
         self._forget()
@@ -201,7 +202,7 @@ class NatBinding:
 
     def moved(self, now):
         """The path to the server was lost and is back (link down and up): ask again at once."""
-        if self.state != OFF and self.state != GIVEN_UP:
+        if self.state != OFF:
             self.state = RESOLVING
             self._deadline = now
 
@@ -377,13 +378,10 @@ class NatBinding:
             "error code={} change={} signed={}".format(code, int(self._change), self._signed or 0),
         )
         if code == 420:
-            # It will refuse the same attributes for ever (STUN-35).
-            self.failure = "the STUN server refuses our attributes (420)"
-            self.failures += 1
-            self.state = GIVEN_UP
-            self._transaction = self._deadline = None
-            if self.mapped is None:
-                self._changed()
+            # It refuses the same attributes until one of us is configured anew (STUN-35): we know
+            # of ourselves, of the server only by asking.
+            delay = _REFUSED + self._random(1)[0] * 1000
+            self._fail("the STUN server refuses our attributes (420)", now, delay)
             return
         if code in (401, 430, 431, 432):
             variant = self._next_variant(code)

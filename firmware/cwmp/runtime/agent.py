@@ -22,6 +22,7 @@ from .udp import PrimaryPort
 
 _DROPS_SHOWN_MS = const(10000)  # least time between two lines about one kind of dropped datagram
 LONGEST_SLEEP = 60000  # ms
+_QUIET = const(60000)  # since the last event of a binding
 _WATCH = const(1000)  # while a session runs: its guard is this exact
 _FEW_LINES = const(10)  # of the log, where memory is scarce
 _CONSOLE = "cwmp.runtime.commands"
@@ -193,7 +194,7 @@ class Agent:
         if self.site["network"]["local_ip"] or not self.acs:
             return
         try:
-            found = self.port.local_ip(self.resolver.lookup(*self.acs))
+            found = self.port.local_ip(self.resolver.lookup(self.acs[0], self.acs[1], 0))
         except OSError:
             return
         if found and found != self.local_ip:
@@ -464,14 +465,17 @@ class Agent:
     def _discover_lifetime(self, now):
         binding = self.binding
         try:
+            fixed = not binding.bounds  # then one look at the NAT is all, in a quiet minute
             if self.lifetime is None:
-                if binding.mapped is None or not (binding.bounds and self._discovering):
+                if binding.mapped is None or not self._discovering:
                     return
-                if self.saving and (self._management or self._is_discovered(now)):
+                if fixed and now - binding.history[-1][0] < _QUIET:
+                    return
+                if self.saving and self._management or self._is_discovered(now):
                     return
                 self._load_discovery()
             self.lifetime.serve(now)
-            if self.saving:
+            if self.saving or fixed:
                 kept = self.lifetime.kept(now)
                 if kept:
                     self._discovered = kept

@@ -19,6 +19,11 @@ _MAPPINGS = (
     "; one public port for all destinations",
     "; another public port for each destination",
 )
+_HAIRPINS = (
+    "",
+    "; whoever is behind it can use the public address, too",
+    "; from behind it the public address was not seen to work",
+)
 _FILTERS = (
     "",
     "; anybody can ring",
@@ -97,6 +102,25 @@ def _forgets(agent):
     return -1 if last[2][0] - last[1][0] < 5000 else b.period  # sooner than any keepalive
 
 
+def _not_from(agent):
+    # Notes, each on an ACS that cannot ring by UDP though others can.
+    b = agent.binding
+    if b.state == nat_binding.OFF or b.mapped is None:
+        return
+    discovery = agent.discovery()
+    mapping, filtering, hairpin = discovery.kinds() if discovery else (0, 0, 0)
+    if mapping > 1 or filtering > 1:
+        yield "the NAT lets in the STUN server alone{}: no ACS on another address can ring".format(
+            "" if filtering == 2 else ", from the port that is asked"
+        )
+    host = agent.acs[0] if agent.acs else ""
+    if b.nat_detected and hairpin == 2 and not _private(b.mapped[0]):
+        if host == b.mapped[0] or _private(host):
+            yield "the ACS {} seems to be behind the same NAT, where {} does not work".format(
+                host, b.reported[0]
+            )
+
+
 def _server(binding):
     host, port = binding.server
     return "{}:{}".format(host, port) if host else "(none configured)"
@@ -129,6 +153,8 @@ def status(agent, now):
         shown.append("neither={}".format(agent.udp.unknown))  # nor STUN
     yield "requests  " + (" ".join(shown) or "none yet")
     yield "doorbell  " + _doorbell(agent)
+    for note in _not_from(agent):
+        yield "wake      note: " + note
     reasons = why_not(agent, now)
     if not reasons:
         yield "wake      ready: an ACS can ring at {}".format(agent.binding.reported[0])
@@ -189,12 +215,16 @@ def _nat(agent):
     text = "it keeps the port" if b.mapped[1] == b.local[1] else "it gives ports of its own"
     if _private(b.mapped[0]):
         text += "; its own address is private: another NAT is behind it, or the STUN server inside"
-    mapping, filtering = (agent.discovery() and agent.lifetime.nat) or (0, 0)
-    return text + _MAPPINGS[mapping] + _FILTERS[filtering]
+    discovery = agent.discovery()
+    mapping, filtering, hairpin = discovery.kinds() if discovery else (0, 0, 0)
+    return text + _MAPPINGS[mapping] + _FILTERS[filtering] + _HAIRPINS[hairpin]
 
 
 def _private(host):
-    first, second = [int(part) for part in host.split(".")[:2]]
+    parts = host.split(".")
+    if len(parts) != 4 or not (parts[0] + parts[1]).isdigit():
+        return False  # a name
+    first, second = int(parts[0]), int(parts[1])
     return (
         first == 10
         or (first == 172 and 16 <= second < 32)

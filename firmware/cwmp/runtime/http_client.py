@@ -177,7 +177,7 @@ class HttpClient:
             except ValueError as error:
                 raise HttpFailure("tls " + str(error))
         try:
-            address = self._resolver.lookup(host, port)
+            address = self._resolver.lookup(host, port, 0)
         except OSError as error:
             raise HttpFailure(error.args[-1])
         self._cnonce = None

@@ -1,5 +1,6 @@
-"""The two secondary ports of the lifetime discovery (STUN-53). A slice: loaded when there is a
-binding whose period may be longer than the minimum.
+"""The two secondary ports of the lifetime discovery (STUN-53), which find out about the NAT, too.
+A slice: loaded for a binding whose period may be longer than the minimum, and for one look at the
+NAT where it may not.
 """
 
 import socket
@@ -12,6 +13,7 @@ from .slices import drop
 
 _SIZE = const(548)  # of an answer
 _LONG_MS = const(60000)
+_NEVER = 1 << 46
 _MODULES = ("runtime.lifetime_sockets", "core.lifetime")
 
 
@@ -25,7 +27,7 @@ class LifetimeSockets:
 
     def __init__(self, binding, random_bytes, log, kept=None):
         self.search = Lifetime(random_bytes, log)
-        self.nat = None  # (mapping, filtering) of core/nat_kind.py, once examined
+        self.nat = None  # (mapping, filtering, hairpin) of core/nat_kind.py, once examined
         self._examined = None  # which binding that was
         self._kind = None  # the examination while it goes on
         self._binding = binding
@@ -41,11 +43,18 @@ class LifetimeSockets:
         nothing to do for long, else None.
         """
         search = self.search
-        at = search.deadline()
+        at = search.deadline() if self._binding.bounds else now + _NEVER
         if self.nat is None or search.active or at is None or at - now < _LONG_MS:
             return None
         found = (self.nat, self._examined)
         return _MODULES, at, self._binding.terms, found, dict(search.__dict__)
+
+    def kinds(self):
+        """Return `nat` if it is of the present binding, else three unknowns."""
+        binding = self._binding
+        if self.nat and self._examined == (binding.mapped, binding.destination):
+            return self.nat
+        return 0, 0, 0
 
     def deadline(self):
         """When `serve` wants to be called, ms; None: never."""
@@ -72,7 +81,10 @@ class LifetimeSockets:
         key = (binding.mapped, binding.destination)
         if key != self._examined:
             self.nat = self._kind = None
-            if search.active or search.server == UNKNOWN or search.deadline() is None:
+            if binding.failures or (
+                binding.bounds
+                and (search.active or search.server == UNKNOWN or search.deadline() is None)
+            ):
                 return False
             self._examined = key
             from ..core.nat_kind import NatKind  # noqa: PLC0415 - a slice
@@ -85,7 +97,7 @@ class LifetimeSockets:
         if out:
             self._send(A, out[0], out[1])
         if kind.done:
-            self.nat = kind.mapping, kind.filtering
+            self.nat = kind.mapping, kind.filtering, kind.hairpin
             self._kind = kind = None
             drop(core, "nat_kind")
             self.close()

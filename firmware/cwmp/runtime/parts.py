@@ -17,9 +17,12 @@ def add(agent, getters, setters):
     objects = DEVICE2
     if agent.site["device"]["root"] != "Device":
         objects = ()
-        wanted = ("part_gateway",)  # what it has of the others stands elsewhere in that model
+        wanted = (
+            "part_gateway",
+            "part_binding",
+        )  # what it has of the others stands elsewhere in that model
     else:
-        wanted = ["part_device"]
+        wanted = ["part_device", "part_binding"]
         if agent.site["time"]["ntp_server"]:
             wanted.append("part_time")
         if agent.port.network == "wlan":

@@ -10,7 +10,7 @@ core.cwmp_parse core.date_time runtime.provisioning
 # The rest of what a session, or the console, loads: nobody needs it between two sessions.
 SLICE = """
 runtime.parts runtime.part_device runtime.part_time runtime.part_wifi runtime.part_ping
-runtime.part_gateway runtime.diagnostics
+runtime.part_gateway runtime.part_binding runtime.binding_values runtime.diagnostics
 runtime.commands runtime.health core.schedule_words
 runtime.session_runner runtime.stream runtime.management
 runtime.http_client runtime.http_body runtime.http_login runtime.http_reason runtime.http_redirect

@@ -89,7 +89,10 @@ async def open_stream(address, timeout_ms, tls=None, server_name=None):
     `tls` is an SSLContext that the caller set up, certificate checks included (B17), or None for
     plain TCP. The TLS handshake happens with the first write, within its time.
     """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The unix port has a sockaddr, which begins with the family, others have (host, port, ...).
+    six = getattr(socket, "AF_INET6", -1)
+    family = six if address[0] == six or ":" in str(address[0]) else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         if sys.platform == "linux":

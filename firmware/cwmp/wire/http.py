@@ -22,6 +22,8 @@ _NAMES = (
 
 def request_head(method, target, host, port, tls, headers, length):
     """Bytes of a request head; `headers`: `(name, value)` texts, `length` None: chunked body."""
+    if ":" in host:
+        host = "[" + host + "]"
     lines = [
         method + " " + target + " HTTP/1.1",
         "Host: " + host if port == (443 if tls else 80) else f"Host: {host}:{port}",

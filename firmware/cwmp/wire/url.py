@@ -8,7 +8,8 @@ _LINE_MAX = const(1024)
 
 
 def parse_url(url, base=None):
-    """Split an http(s) URL into `(tls, host, port, target)`; HttpError.
+    """Split an http(s) URL into `(tls, host, port, target)`; HttpError. An IPv6 host is
+    without its brackets.
 
     `base`, such a tuple, resolves a bare `/path`.
     """
@@ -33,10 +34,17 @@ def parse_url(url, base=None):
     if not target.startswith("/"):
         target = "/" + target
     host, mark, port = rest[:cut].lower().partition(":")
+    others = "-._ghijklmnopqrstuvwxyz"
+    if host.startswith("["):
+        host, mark, port = rest[1:cut].lower().partition("]")
+        others = ":."
+        if not mark or ":" not in host or port[:1] not in ("", ":"):
+            raise HttpError("bad host in url")
+        port = port[1:]
     if not 0 < len(host) < 254:
         raise HttpError("bad host in url")
     for letter in host:
-        if not ("a" <= letter <= "z" or "0" <= letter <= "9" or letter in "-._"):
+        if not ("a" <= letter <= "f" or "0" <= letter <= "9" or letter in others):
             raise HttpError("bad host in url")
     if not port:
         return scheme == "https", host, 443 if scheme == "https" else 80, target
