@@ -82,6 +82,7 @@ class Agent:
         self._clock_known = False
         self._session = None
         self._rebooting = False
+        self._pin = None  # see port/heap.py
         self._fresh_saved = None
         self._shown = [None] * len(gate.NAMES)  # when a drop of each kind was last logged
         self._counted = [0] * len(gate.NAMES)
@@ -208,6 +209,8 @@ class Agent:
 
     async def run(self):
         """Run for ever. OSError: the primary port cannot be opened."""
+        if self.saving and sys.platform == "esp32":
+            self._pin = borrow("port.heap").grow()
         await self.port.start_network(self.site, self.log, self._network_back)
         self.beat = self.now()
         self.open()
