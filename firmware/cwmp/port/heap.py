@@ -32,7 +32,7 @@ def grow():
     lock.acquire()
     usual = _thread.stack_size(_RESERVE)
     pin = None
-    held = [None] * _STEPS  # emptied at the end: a forgotten word may still lead to it
+    held = [b""] * _STEPS  # emptied at the end: a forgotten word may still lead to it
     try:
         _thread.start_new_thread(_wait, (lock,))
         left = _largest()
@@ -44,7 +44,7 @@ def grow():
     except (OSError, MemoryError, RuntimeError):
         pass  # what could not be had is not needed yet
     for at in range(_STEPS):
-        held[at] = None
+        held[at] = b""
     _thread.stack_size(usual)
     lock.release()
     time.sleep_ms(50)  # a task of the system gives the stack back
