@@ -134,7 +134,13 @@ def rows(told: Sequence[Told]) -> list[Row]:
             45,
             at_least=True,
         ),
-        Row("P5", "bare prompt", bare / KB, "KB", "in use, most of it by what reads QEMU's slow flash"),
+        Row(
+            "P5",
+            "bare prompt",
+            bare / KB,
+            "KB",
+            "in use, most of it by what reads QEMU's slow flash",
+        ),
     ]
 
 
