@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,16 +44,16 @@ def require(program: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """A UDP port that is free on both hosts just now."""
+    """A port that is free on both hosts just now, for UDP and for TCP: coturn takes both."""
     while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second,
-        ):
-            first.bind((HOST, 0))
-            port: int = first.getsockname()[1]
+        with ExitStack() as stack:
+            port = 0
             try:
-                second.bind((ALTERNATE_HOST, port))
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    for host in (HOST, ALTERNATE_HOST):
+                        sock = stack.enter_context(socket.socket(socket.AF_INET, kind))
+                        sock.bind((host, port))
+                        port = port or sock.getsockname()[1]
             except OSError:
                 continue
             return port
