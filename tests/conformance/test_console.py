@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 import serial
 
-from tests.conformance.rig import INFO, MS, RING, MakeRig, Rig, free_port
+from host_tools.free_port import free_port
+from tests.conformance.patched import boot_first
+from tests.conformance.rig import INFO, MS, RING, MakeRig, Rig
 from tests.cpe import Cpe
 
 
@@ -99,6 +101,19 @@ def test_backspace_control_and_high_bytes(board: Cpe):
         said = say(b"\x00\x1b\xff\xe9sta\x01tus\r", DONE)
         assert said.startswith("status\n") and said.endswith("ok\n")
         assert say(b"\r\n\r\n\rhelp\n", DONE).endswith("ok\n")
+
+
+@pytest.mark.capability("files")
+def test_a_defect_in_one_command_does_not_end_the_console(make_cpe: Callable[..., Cpe]):
+    board = make_cpe({"connection_request": {"port": free_port()}})
+    broken = "def status(agent, now):\n    return None[0]\n"
+    boot_first(board, f"from cwmp.runtime import health\n{broken}health.status = status\n")
+    board.start()
+    board.expect("net: listening")
+    with Terminal(board) as say:
+        assert say(b"status\r", DONE).endswith("error: internal\n")
+        assert say(b"help\r", DONE).endswith("ok\n")
+    assert "boot: internal error=" in board.said()
 
 
 def test_log_level_and_the_last_lines(board: Cpe):

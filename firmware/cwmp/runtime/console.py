@@ -4,6 +4,7 @@
 
 import sys
 
+from .log import write
 from .poll import readable
 
 _LINE = 300  # characters of a command
@@ -51,4 +52,9 @@ class Console:
             # A slice that a device in the field never needs, and that may be dropped again.
             from .commands import execute  # noqa: PLC0415
 
-        execute(self._agent, line)
+        try:
+            execute(self._agent, line)
+        except Exception as error:  # noqa: BLE001 - a defect of one command must not end them all
+            sys.print_exception(error)
+            self._agent.log("E", "boot", 'internal error="{}"'.format(repr(error)))
+            write("error: internal")
