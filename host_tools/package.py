@@ -17,7 +17,7 @@ runtime.poll runtime.log runtime.slices runtime.console port.base port.nvs port.
 AGENT = """
 wire.hmac_sha1 wire.udp_request wire.stun core.freshness core.retry core.schedule
 core.connection_request core.stun_transaction core.nat_binding core.periodic
-runtime.store runtime.resolver runtime.udp runtime.agent runtime.supervisor
+runtime.store runtime.resolver runtime.udp runtime.discovery runtime.agent runtime.supervisor
 """
 MANAGEMENT = """
 core.fault core.cwmp_types core.device2 core.data_model core.notification core.events

@@ -167,7 +167,7 @@ def status(world: World) -> str:
         udp=True,
         doorbell=None,
         binding=device.binding,
-        discovery=lambda: SimpleNamespace(search=device.search),
+        discovery=SimpleNamespace(get=lambda: SimpleNamespace(search=device.search)),
         schedule=device.schedule,
         last_failure="no answer" if device.schedule.retry_count else "",
     )

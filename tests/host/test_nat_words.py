@@ -28,7 +28,9 @@ def agent(
     world.run(10_000)
     found = SimpleNamespace(kinds=lambda: kinds)
     return SimpleNamespace(
-        binding=world.device.binding, acs=(acs, 80), discovery=lambda: found, lifetime=found
+        binding=world.device.binding,
+        acs=(acs, 80),
+        discovery=SimpleNamespace(get=lambda: found),
     )
 
 
@@ -63,6 +65,9 @@ def test_the_kind_is_on_the_line_of_the_nat():
     assert line.startswith("it gives ports of its own; one public port for all destinations; ")
     assert "from behind it the public address was not seen to work" in line
     assert health._nat(agent((0, 0, 0))) == "it gives ports of its own"
+    unknown = agent((0, 0, 0))
+    unknown.binding.local = None  # a board that was not told its address yet
+    assert health._nat(unknown) == "not known without a local address"
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from ..core.connection_request import ConnectionRequestGate
 from ..core.nat_binding import NatBinding
 from ..core.periodic import Periodic
 from ..core.schedule import Schedule
+from .discovery import Discovery
 from .resolver import Resolver
 from .slices import borrow, drop_all, scarce
 from .store import Store
@@ -22,7 +23,6 @@ from .udp import PrimaryPort
 
 _DROPS_SHOWN_MS = const(10000)  # least time between two lines about one kind of dropped datagram
 LONGEST_SLEEP = 60000  # ms
-_QUIET = const(60000)  # since the last event of a binding
 _WATCH = const(1000)  # while a session runs: its guard is this exact
 _FEW_LINES = const(10)  # of the log, where memory is scarce
 _CONSOLE = "cwmp.runtime.commands"
@@ -50,9 +50,7 @@ class Agent:
             self.schedule.ring, limits["lenient"], site["limits"]["datagram_bytes"]
         )
         self.binding = NatBinding(port.random_bytes, self._binding_changed, log)
-        self.lifetime = None  # LifetimeSockets, while there is something to discover
-        self._discovered = None  # what it leaves where it is dropped
-        self._discovering = True
+        self.discovery = Discovery(self)
         self.resolver = Resolver(socket.getaddrinfo)
         self.udp = None
         self.doorbell = None  # for TCP Connection Requests, where they are wanted
@@ -269,8 +267,7 @@ class Agent:
         self._apply(self.now())
 
     def close(self):
-        if self.lifetime:
-            self.lifetime.close()
+        self.discovery.close()
         if self.doorbell:
             self.doorbell.open(False)
         if self.udp:
@@ -298,7 +295,7 @@ class Agent:
                 if self.jobs:
                     self._serve_jobs(now)
                 self._housekeeping(now)
-                self._discover_lifetime(now)
+                self.discovery.serve(now, not (self.saving and self._management))
             elif now - self.progress > self.site["limits"]["session_guard_s"] * 1000:
                 self._session.cancel()
             if self._session is None or not self.saving:  # what it takes to apply must fit, too
@@ -322,7 +319,7 @@ class Agent:
         wait = LONGEST_SLEEP if self._session is None else _WATCH
         for source in (
             self.binding,
-            self.lifetime if self._session is None else None,  # no probes during a session
+            self.discovery if self._session is None else None,  # no probes during a session
             self.jobs if self._session is None else None,
         ):
             deadline = source.deadline() if source else None
@@ -410,8 +407,9 @@ class Agent:
         if not failure:
             self.sessions_done += 1
             if self.sessions_done == 1:
-                self.port.set_failed_boots(0)  # this boot was a good one
-            borrow("runtime.trial").accept(self.port)
+                # This boot was a good one, and with it what was on trial in it.
+                self.port.set_failed_boots(0)
+                borrow("runtime.trial").accept(self.port)
             return
         self.sessions_failed += 1
         wait = self.schedule.deadline(now)
@@ -448,54 +446,6 @@ class Agent:
         packet = binding.tick(now)
         if packet and not self.udp.send(packet, binding.destination):
             self.log("D", "net", "send-failed")
-
-    def discovery(self):
-        """Return the LifetimeSockets, loaded again if they were dropped; None as long as there was
-        nothing to discover.
-        """
-        if self.lifetime is None and self._discovered:
-            self._load_discovery()
-        return self.lifetime
-
-    def _load_discovery(self):
-        # Many a device has a fixed period, or no STUN at all.
-        from .lifetime_sockets import LifetimeSockets  # noqa: PLC0415 - a slice
-
-        self.lifetime = LifetimeSockets(
-            self.binding, self.port.random_bytes, self.log, self._discovered
-        )
-
-    def _discover_lifetime(self, now):
-        binding = self.binding
-        try:
-            fixed = not binding.bounds  # then one look at the NAT is all, in a quiet minute
-            if self.lifetime is None:
-                if binding.mapped is None or not self._discovering:
-                    return
-                if fixed and now - binding.history[-1][0] < _QUIET:
-                    return
-                if self.saving and self._management or self._is_discovered(now):
-                    return
-                self._load_discovery()
-            self.lifetime.serve(now)
-            if self.saving or fixed:
-                kept = self.lifetime.kept(now)
-                if kept:
-                    self._discovered = kept
-                    self.lifetime = None
-                    drop_all(kept[0])
-        except Exception as error:
-            # The minimum period will do: nothing here is worth losing the device for.
-            self.internal("binding", error)
-            if self.lifetime:
-                self.lifetime.close()
-            self.lifetime = self._discovered = None
-            self._discovering = False
-            binding.use(None, now)
-
-    def _is_discovered(self, now):
-        kept, binding = self._discovered, self.binding
-        return kept and now < kept[1] and kept[2] == binding.terms
 
     def _on_request(self, data):
         now = self.now()

@@ -92,7 +92,7 @@ def _forgets(agent):
     # Seconds of a period that is too long, as probes or three keepalives in a row have shown; -1
     # when no period would do.
     b = agent.binding
-    discovery = agent.discovery()
+    discovery = agent.discovery.get()
     search = discovery and discovery.search
     if search and b.lifetime is None and search.good is None and search.bad == b.period:
         return b.period
@@ -107,7 +107,7 @@ def _not_from(agent):
     b = agent.binding
     if b.state == nat_binding.OFF or b.mapped is None:
         return
-    discovery = agent.discovery()
+    discovery = agent.discovery.get()
     mapping, filtering, hairpin = discovery.kinds() if discovery else (0, 0, 0)
     if mapping > 1 or filtering > 1:
         yield "the NAT lets in the STUN server alone{}: no ACS on another address can ring".format(
@@ -210,12 +210,14 @@ def _nat(agent):
     b = agent.binding
     if b.mapped is None:
         return "not known without an answer"
+    if b.local is None:
+        return "not known without a local address"
     if not b.nat_detected:
         return "none: the public address is the local one"
     text = "it keeps the port" if b.mapped[1] == b.local[1] else "it gives ports of its own"
     if _private(b.mapped[0]):
         text += "; its own address is private: another NAT is behind it, or the STUN server inside"
-    discovery = agent.discovery()
+    discovery = agent.discovery.get()
     mapping, filtering, hairpin = discovery.kinds() if discovery else (0, 0, 0)
     return text + _MAPPINGS[mapping] + _FILTERS[filtering] + _HAIRPINS[hairpin]
 
@@ -238,9 +240,10 @@ def _lifetime(agent):
     b = agent.binding
     if not b.bounds:
         return "the ACS fixes the keepalive period"
-    if agent.discovery() is None:
+    sockets = agent.discovery.get()
+    if sockets is None:
         return "minimum period until there is a binding"
-    search = agent.lifetime.search
+    search = sockets.search
     text = _SERVERS[search.server]
     if search.error:
         text += " (error {})".format(search.error)
