@@ -452,7 +452,6 @@ class Linked:
                         imports[ast.unparse(one)] = None
                 else:
                     body.append(node)
-        # Names of elsewhere that only ever stood for a number are not needed any more.
         return "\n".join(imports) + "\n" + _text(body)
 
     def _in_order(self, group: Group) -> list[str]:

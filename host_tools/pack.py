@@ -17,3 +17,13 @@ def packed(files: Mapping[str, bytes]) -> dict[str, bytes]:
             content += files[name]
     others = {name: data for name, data in files.items() if not name.startswith(_FOLDER)}
     return {**others, PACK: f"{len(index)}\n".encode() + index + content}
+
+
+def sizes(pack: bytes) -> dict[str, int]:
+    """Return path -> size of the files in a pack."""
+    length, _, rest = pack.partition(b"\n")
+    found = {}
+    for line in rest[: int(length)].decode().splitlines():
+        name, _, size = line.split()
+        found[_FOLDER + name.removeprefix("/")] = int(size)
+    return found

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,18 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from host_tools.free_port import free_port
+
 
 def _program(name: str) -> str:
     found = shutil.which(name) or shutil.which(f"/usr/sbin/{name}")
     if found is None:
         pytest.skip(f"no {name} (Debian: apt install {name})")
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -34,7 +29,7 @@ def shared(device: str, scheme: str, folder: Path) -> Iterator[str]:
     if not scheme:
         yield device
         return
-    port = _free_port()
+    port = free_port()
     if scheme == "socket":
         listen = f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork"
         command = [_program("socat"), listen, f"FILE:{device},raw,echo=0"]

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 
 from host_tools.bench.raw_acs import RawAcs
-from host_tools.bench.rig import Rig, free_port, site
+from host_tools.bench.rig import Rig, site
 from host_tools.bench.table import Row
+from host_tools.free_port import free_port
 
 ROUNDS = 25
 FLOOR = "import cwmp.runtime.boot, sys; sys.stdout.write('.')"

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from host_tools.bench.rig import Rig, free_port, site
+from host_tools.bench.rig import Rig, site
 from host_tools.bench.table import Row
+from host_tools.free_port import free_port
 
 TARGETS = {"accepted": 4, "bad-signature": 3, "duplicate": 1, "stale": 1, "garbage": 1}
 HEAP_ROUNDS = 100_000

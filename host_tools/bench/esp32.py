@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from host_tools import boards, image
+from host_tools import boards, image, pack
 from host_tools.bench.table import HEAD, Row
 from host_tools.errors import Failed
 from host_tools.lab import rpc
@@ -160,14 +160,13 @@ def modules(state: Path) -> list[tuple[str, int, int]]:
         said = target.said()
     finally:
         target.stop()
-    sizes = image.build(boards.load("esp32_generic"), None).files
+    sizes = pack.sizes(files[pack.PACK])
     found = []
     for line in said.splitlines():
         words = line.split()
         if words[:1] == ["MODULE"]:
             path = f"lib/{words[1].replace('.', '/')}"
-            size = sizes.get(f"{path}.mpy") or sizes[f"{path}/__init__.mpy"]
-            found.append((words[1].removeprefix("cwmp."), len(size), int(words[2])))
+            found.append((words[1].removeprefix("cwmp."), sizes[f"{path}.mpy"], int(words[2])))
     return found
 
 
@@ -217,9 +216,8 @@ def command(
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-memory-") as folder:
         figures = rows(asyncio.run(agent_memory(Path(folder, "agent"))))
         table = modules(Path(folder, "modules"))
-    whole = image.build(boards.load("esp32_generic"), None).files
-    package = sum(len(content) for name, content in whole.items() if name.endswith(".mpy"))
-    text = page(figures, table, package)
+    whole = pack.sizes(image.build(boards.load(BOARD), None).files[pack.PACK])
+    text = page(figures, table, sum(whole.values()))
     if write is None:
         typer.echo(text)
     else:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator
 
 from host_tools.bench.raw_acs import RawAcs
-from host_tools.bench.rig import PASSWORD, USERNAME, Rig, free_port, site
+from host_tools.bench.rig import PASSWORD, USERNAME, Rig, site
 from host_tools.bench.table import Row
+from host_tools.free_port import free_port
 from host_tools.lab import udp_request
 from host_tools.lab.stun import StunServer
 

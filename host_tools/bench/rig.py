@@ -3,7 +3,6 @@ nothing is between.
 """
 
 import os
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,19 +18,6 @@ DEVICE = Path(__file__).resolve().parent / "device"
 USERNAME, PASSWORD = "cpe-user", "cr-password-16by"
 # The rate limit would end a benchmark of wakes after five of them.
 UNLIMITED = {"limit_count": 1000, "limit_period_s": 1}
-
-
-def free_port() -> int:
-    """Return a port that is free on loopback now, for UDP and for TCP."""
-    while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port = int(tcp.getsockname()[1])
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def site(acs_url: str, udp_port: int, **sections: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from host_tools.bench.rig import Rig, free_port, site
+from host_tools.bench.rig import Rig, site
 from host_tools.bench.table import Row
+from host_tools.free_port import free_port
 
 # How many names, and the most that the heap may grow by. What a write lists is held, packed, until
 # all of it was checked: 13 bytes each. Reading holds nothing.

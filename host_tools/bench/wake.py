@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator
 
 from host_tools.bench.raw_acs import RawAcs
-from host_tools.bench.rig import DEVICE, PASSWORD, USERNAME, Rig, free_port, site
+from host_tools.bench.rig import DEVICE, PASSWORD, USERNAME, Rig, site
 from host_tools.bench.table import Row
+from host_tools.free_port import free_port
 from host_tools.lab import tcp_request, udp_request
 
 PAUSE = 0.01  # s between two wakes: the agent gets ready for the next one

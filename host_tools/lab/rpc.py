@@ -153,6 +153,17 @@ UPLOAD_CONFIGURATION = "1 Vendor Configuration File"
 UPLOAD_LOG = "2 Vendor Log File"
 
 
+def _what(key: str, file_type: str, url: str, username: str, password: str) -> tuple[Node, ...]:
+    """What Download and Upload begin with."""
+    return (
+        node("CommandKey", key),
+        node("FileType", file_type),
+        node("URL", url),
+        node("Username", username),
+        node("Password", password),
+    )
+
+
 def download(
     url: str,
     file_type: str,
@@ -166,11 +177,7 @@ def download(
     """Download; the response is (status, start time, complete time)."""
     body = node(
         "cwmp:Download",
-        node("CommandKey", key),
-        node("FileType", file_type),
-        node("URL", url),
-        node("Username", username),
-        node("Password", password),
+        *_what(key, file_type, url, username, password),
         node("FileSize", str(size)),
         node("TargetFileName", target),
         node("DelaySeconds", str(delay)),
@@ -191,11 +198,7 @@ def upload(
     """Upload; the response is (status, start time, complete time)."""
     body = node(
         "cwmp:Upload",
-        node("CommandKey", key),
-        node("FileType", file_type),
-        node("URL", url),
-        node("Username", username),
-        node("Password", password),
+        *_what(key, file_type, url, username, password),
         node("DelaySeconds", str(delay)),
     )
     return Rpc("Upload", body, _download)

@@ -8,12 +8,13 @@ transcript cannot hold still is made to by the seams of `BOOT` and of `Acs`; PLA
 
 import asyncio
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Self
+
+from host_tools.free_port import free_port
 
 HOST = "127.0.0.1"
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "golden"
@@ -99,12 +100,10 @@ def _replaced(data: bytes, old: Mapping[str, int], new: Mapping[str, int]) -> by
 
 
 def free_ports() -> dict[str, int]:
-    """Return a port of five digits for each of PLACES, for UDP and TCP."""
+    """Return a port of its own for each of PLACES: five digits, as all that the kernel picks."""
     found: dict[str, int] = {}
-    with socket.socket() as one, socket.socket() as two, socket.socket() as three:
-        for name, sock in zip(PLACES, (one, two, three), strict=True):
-            sock.bind((HOST, 0))
-            found[name] = sock.getsockname()[1]
+    while len(set(found.values())) < len(PLACES):
+        found = {name: free_port() for name in PLACES}
     return found
 
 

@@ -5,7 +5,6 @@ no secret and no traceback.
 """
 
 import asyncio
-import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from host_tools.free_port import free_port
 from host_tools.lab.acs import Acs
 from host_tools.lab.cpe import Cpe as KnownCpe
 from host_tools.lab.cpe import Inform, Session
@@ -194,19 +194,6 @@ class Rig:
         assert "Traceback" not in said, said
         beside = self.board.target.state / "pump.err"  # what the board's own process complains of
         assert not beside.exists() or "Traceback" not in beside.read_text()
-
-
-def free_port() -> int:
-    """A port that nobody has on any address, neither of UDP nor of TCP."""
-    while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("0.0.0.0", 0))
-            port = int(tcp.getsockname()[1])
-            try:
-                udp.bind(("0.0.0.0", port))
-            except OSError:
-                continue
-            return port
 
 
 def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from host_tools.errors import UserError
+from host_tools.free_port import free_port
 from host_tools.image import read_site
-from tests.conformance.rig import MakeRig, free_port
+from tests.conformance.rig import MakeRig
 from tests.cpe import Cpe
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 
 import pytest
 
 from host_tools.lab import rpc
+from host_tools.lab.cpe import Inform
 from host_tools.lab.ring import Ring
 from tests.conformance.patched import boot_as_usual, boot_first
 from tests.conformance.rig import CHANGE, INFO, MS, RING, MakeRig, Rig
@@ -61,6 +63,21 @@ class Ledger:
         assert level == (1 if number else 0)
 
 
+async def cut_after(
+    rig: Rig, delay: float, futures: Sequence["asyncio.Future[object]"], seen: int
+) -> Inform:
+    """Take the power after `delay` s and give it back; the first Inform of the boot, its session
+    over. Nobody waits for `futures` any more; `seen`: how many Informs came before.
+    """
+    await asyncio.sleep(delay)
+    await rig.power_cut()
+    for future in futures:
+        future.cancel()
+    inform = await rig.cpe.wait_inform("1 BOOT", seen)
+    await rig.cpe.wait_session_end(inform.session)
+    return inform
+
+
 async def cut_at(rig: Rig, ledger: Ledger, delay: float) -> None:
     """Write in one session, take the power `delay` s after the ring, look at what is there."""
     seen = len(rig.cpe.informs)
@@ -69,12 +86,7 @@ async def cut_at(rig: Rig, ledger: Ledger, delay: float) -> None:
     await rig.idle()  # its freshness is on flash by now
     futures = ledger.calls(rig, 6)
     await rig.ring()
-    await asyncio.sleep(delay)
-    await rig.power_cut()
-    for future in futures:
-        future.cancel()
-    inform = await rig.cpe.wait_inform("1 BOOT", seen)
-    await rig.cpe.wait_session_end(inform.session)
+    inform = await cut_after(rig, delay, futures, seen)
     assert RING not in inform.codes and "0 BOOTSTRAP" not in inform.codes
     await rig.idle()
     send = Sender(rig)
@@ -91,12 +103,7 @@ async def cut_with_event(rig: Rig, ledger: Ledger, number: int, delay: float) ->
     seen, first = len(rig.cpe.informs), len(rig.cpe.sessions)
     futures = ledger.calls(rig, 4)
     await rig.set("PeriodicInformInterval", value)
-    await asyncio.sleep(delay)
-    await rig.power_cut()
-    for future in futures:
-        future.cancel()
-    boot = await rig.cpe.wait_inform("1 BOOT", seen)
-    await rig.cpe.wait_session_end(boot.session)
+    boot = await cut_after(rig, delay, futures, seen)
     await rig.idle()
     answered = {
         session.number for session in rig.cpe.sessions[first:] if "< InformResponse" in session.log

@@ -2,8 +2,9 @@
 
 import pytest
 
+from host_tools.free_port import free_port
 from tests.conformance.patched import boot_first
-from tests.conformance.rig import Rig, free_port
+from tests.conformance.rig import Rig
 from tests.cpe import Cpe
 
 pytestmark = pytest.mark.capability("files", "watchdog")

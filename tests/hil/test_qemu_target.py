@@ -14,10 +14,10 @@ import serial
 
 from host_tools import boards, micropython_image
 from host_tools.errors import Failed, UserError
+from host_tools.free_port import free_port
 from host_tools.lab.socket_nat import LOOPBACK_ALIAS
 from host_tools.targets.pumped import running_boards
 from host_tools.targets.qemu import QemuTarget, find_qemu
-from tests.interop.servers import free_port
 
 pytestmark = pytest.mark.timeout(300)
 BOARD = boards.load("qemu_esp32")

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from host_tools import image
-from tests.conformance.rig import free_port
+from host_tools.free_port import free_port
 from tests.cpe import Cpe
 from tests.dut import CpeDut
 

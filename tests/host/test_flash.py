@@ -12,6 +12,7 @@ import pytest
 
 from host_tools import boards, flashing, image
 from host_tools.errors import Failed
+from host_tools.free_port import free_port
 from host_tools.targets.unix import UnixTarget
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,9 +61,9 @@ def names(target: UnixTarget) -> set[str]:
     }
 
 
-def test_flash_the_firmware_of_this_tree(tmp_path: Path, state: Path, free_port: int) -> None:
+def test_flash_the_firmware_of_this_tree(tmp_path: Path, state: Path) -> None:
     config = tmp_path / "site.toml"
-    config.write_text(SITE.format(port=free_port))
+    config.write_text(SITE.format(port=free_port()))
     first = run("--board", "unix", "--config", config, "--state", state)
     assert first.returncode == 0, first.stderr
     port = re.search(r"^port\s+(/dev/pts/\d+)$", first.stdout, re.MULTILINE)
@@ -79,15 +80,6 @@ def test_flash_the_firmware_of_this_tree(tmp_path: Path, state: Path, free_port:
     erased = run("--board", "unix", "--config", config, "--state", state, "--erase")
     assert erased.returncode == 0, erased.stderr
     assert not (state / "flash" / "state" / "record").exists()
-
-
-@pytest.fixture
-def free_port() -> int:
-    import socket
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_banner_fields_come_back(tmp_path: Path, state: Path) -> None:

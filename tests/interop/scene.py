@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
 from host_tools.capture.tap import TcpTap
+from host_tools.free_port import free_port
 from host_tools.lab import stun_codec as codec
 from host_tools.lab.acs import Acs
 from host_tools.lab.cpe import Cpe as Device
@@ -19,7 +20,6 @@ from host_tools.lab.stun_codec import Address, Message, MessageType
 from host_tools.lab.watch import Watch
 from host_tools.wake import split_address
 from tests.cpe import Cpe
-from tests.interop.servers import free_port
 
 MakeCpe = Callable[..., Cpe]
 R = TypeVar("R", Message, Request)

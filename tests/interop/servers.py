@@ -11,12 +11,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from host_tools.free_port import free_port
 from host_tools.lab import stun_codec as codec
 from host_tools.lab.namespace import Namespace
 from host_tools.lab.stun_codec import Address
@@ -41,22 +42,6 @@ def require(program: str, package: str) -> str:
     if found is None:
         pytest.skip(f"{program} is not installed (Debian package {package})")
     return found
-
-
-def free_port() -> int:
-    """A port that is free on both hosts just now, for UDP and for TCP: coturn takes both."""
-    while True:
-        with ExitStack() as stack:
-            port = 0
-            try:
-                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                    for host in (HOST, ALTERNATE_HOST):
-                        sock = stack.enter_context(socket.socket(socket.AF_INET, kind))
-                        sock.bind((host, port))
-                        port = port or sock.getsockname()[1]
-            except OSError:
-                continue
-            return port
 
 
 @contextmanager

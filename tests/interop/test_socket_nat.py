@@ -10,10 +10,10 @@ from contextlib import closing
 
 import pytest
 
+from host_tools.free_port import free_port
 from host_tools.lab import tun
 from host_tools.lab.namespace import Namespace
 from host_tools.lab.socket_nat import BOARD, LOOPBACK_ALIAS, SocketNat, alias, real
-from tests.interop.servers import free_port
 
 pytestmark = [pytest.mark.netns, pytest.mark.usefixtures("kernel_nat_allowed")]
 
