@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
@@ -105,7 +105,14 @@ def unpack(archive: Path, to: Path) -> None:
     shutil.rmtree(staging, ignore_errors=True)
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(staging, filter="data")
+            if hasattr(tarfile, "data_filter"):
+                tar.extractall(staging, filter="data")
+            else:  # CPython 3.11.2, which is Debian's, has no filters yet
+                for member in tar:
+                    names = PurePosixPath(member.name), PurePosixPath(member.linkname)
+                    if any(name.is_absolute() or ".." in name.parts for name in names):
+                        raise Failed(f"{archive}: {member.name} leads out of it")
+                    tar.extract(member, staging)
         tops = list(staging.iterdir())
         if len(tops) != 1 or not (tops[0] / "bin" / "qemu-system-xtensa").is_file():
             raise Failed(f"{archive}: no qemu-system-xtensa in it")

@@ -97,6 +97,7 @@ class _Pair:
         self.ended = False
         self.half_closed: list[_Side] = []
         self.record: TcpRecord | None = None
+        self._early = b""  # what came before the pause below was in force (CPython 3.11.2)
         tap.connections += 1
         tap._pairs.add(self)
         assert client.transport is not None
@@ -119,10 +120,19 @@ class _Pair:
         if self.ended or self.client.transport is None:
             server.abort()
             return
-        self.client.transport.resume_reading()
+        early, self._early = self._early, b""
+        if early:
+            self.relay(self.client, early)
+        if self.client not in self.half_closed:
+            self.client.transport.resume_reading()
+        elif server.transport and not self.ended:
+            server.transport.write_eof()
 
     def relay(self, source: "_Side", data: bytes) -> None:
-        if self.ended or self.server is None:
+        if self.ended:
+            return
+        if self.server is None:
+            self._early += data
             return
         from_client = source is self.client
         passing, cut = self.tap._take(self, data)

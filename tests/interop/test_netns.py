@@ -114,7 +114,8 @@ async def test_mapping_kinds(mapping: Behaviour) -> None:
         other_port = (OUTSIDE, net.server.alternate[1])
         remotes = [net.server.address, other_port, net.server.alternate]
         mapped = {await net.mapped(remote) for remote in remotes}
-        assert len(mapped) == (1 if mapping is EI else 3)
+        # Three, or two: the kernel draws a port for each, and may draw one twice.
+        assert (len(mapped) == 1) == (mapping is EI)
 
 
 @pytest.mark.parametrize("ports", [None, (22000, 22999)])
