@@ -2,8 +2,9 @@
 
 MicroPython keeps every name that is not in its ROM once, for ever: a thousand of ours are 20 KB of
 an ESP32's 165 KB, and unloading a module does not give them back. So a compiled module gets, in
-place of each name that is the firmware's own, one that MicroPython's ROM has anyway. The program
-is the same; `python -m host_tools names` reads a traceback back into the names of the sources.
+place of each name that is the firmware's own, one that MicroPython's ROM has anyway. There are not
+enough of those: names that only one module knows are given again in the next one. The program is
+the same; `python -m host_tools names` reads a traceback back into the names of the sources.
 """
 
 import ast
@@ -45,6 +46,8 @@ class _Names(ast.NodeVisitor):
         self.foreign: set[str] = set()
         self.used: set[str] = set()
         self.keywords: set[str] = set()
+        self.lent: set[str] = set()  # set on an object of whoever it is
+        self.bases: set[str] = set()  # of classes
         self._modules: set[str] = set()
         self._depth = 0  # functions that we are in: their variables have no names in the end
 
@@ -74,6 +77,8 @@ class _Names(ast.NodeVisitor):
         self.used.add(node.attr)
         if not isinstance(node.ctx, ast.Load):
             self.own.add(node.attr)
+            if not isinstance(node.value, ast.Name) or node.value.id != "self":
+                self.lent.add(node.attr)
         if isinstance(node.value, ast.Name) and node.value.id in self._modules:
             self.foreign.add(node.attr)
         self.generic_visit(node)
@@ -87,6 +92,8 @@ class _Names(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self.own.add(node.name)
+        for base in node.bases:
+            self.bases.add(base.attr if isinstance(base, ast.Attribute) else ast.unparse(base))
         depth, self._depth = self._depth, 0
         self.generic_visit(node)
         self._depth = depth
@@ -107,15 +114,53 @@ class _Names(ast.NodeVisitor):
             self.foreign.add(node.value.decode("latin-1"))
 
 
+def _families(parts: Mapping[str, _Names]) -> dict[str, str]:
+    """Return {path: name of its family}: modules whose classes inherit from each other's."""
+    family = {path: path for path in parts}
+    for path, names in parts.items():
+        for other, theirs in parts.items():
+            if other != path and names.bases & theirs.own:
+                one, two = family[path], family[other]
+                family = {key: one if value == two else value for key, value in family.items()}
+    return family
+
+
+def _room(count: int) -> int:
+    """How many names to choose from: some more, in steps, so that most can stay what they are."""
+    return -(-count * 9 // 8 // 64) * 64
+
+
+def _chosen(own: set[str], free: list[str]) -> dict[str, str]:
+    left: list[str | None] = list(free)
+    result = {}
+    for name in sorted(own):
+        at = zlib.crc32(name.encode()) % len(left)
+        while left[at] is None:
+            at = (at + 1) % len(left)
+        chosen, left[at] = left[at], None
+        assert chosen is not None
+        result[name] = chosen
+    return result
+
+
 def short_names(sources: Mapping[str, str]) -> dict[str, str]:
     """Return {own name: name to use} for sources by path; the same for the same sources.
 
-    A name keeps its short form when others come or go, nearly always: what did not change need
-    not be flashed again. Arguments that no call names need no name of their own.
+    Names that several modules know differ from all others; those that one module alone knows
+    differ within it, and within what it inherits from. A name keeps its short form when others
+    come or go, nearly always: what did not change need not be flashed again. Arguments that no
+    call names need no name of their own.
     """
     names = _Names()
-    for text in sources.values():
-        names.visit(ast.parse(text))
+    parts = {}
+    known: dict[str, set[str]] = {}  # name: modules
+    for path, text in sources.items():
+        tree = ast.parse(text)
+        names.visit(tree)
+        part = parts[path] = _Names()
+        part.visit(tree)
+        for name in part.own | part.arguments | part.used | part.keywords:
+            known.setdefault(name, set()).add(path)
     modules = {part for path in sources for part in Path(path).with_suffix("").parts}
     rom = rom_names()
     keep = names.foreign | modules | PUBLIC | set(rom)
@@ -125,20 +170,22 @@ def short_names(sources: Mapping[str, str]) -> dict[str, str]:
     taken = names.own | names.arguments | names.used | names.keywords | names.foreign | modules
     free = [name for name in rom if name not in taken and not keyword.iskeyword(name)]
     free.sort(key=lambda name: (len(name), name))
+
+    family = _families(parts)
+    shared = {name for name in own if len(known[name]) > 1 or name in names.lent}
+    private: dict[str, set[str]] = {}
+    for name in own - shared:
+        private.setdefault(family[min(known[name])], set()).add(name)
+    rooms = [_room(len(group)) for group in (shared, *private.values())]
     letters = "abcdefghijklmnopqrstuvwxyz"
     made = (a + b + c for a in letters for b in letters for c in ("", *letters))
     reserve = (name for name in made if name not in taken and name not in rom)
-    while len(free) < len(own):
+    while len(free) < rooms[0] + max(rooms[1:], default=0):  # the ROM of another chip may be small
         free.append(next(reserve))
-    left: list[str | None] = list(free[: len(own) * 9 // 8])  # short ones, with room to stay put
     result = dict.fromkeys(unnamed, _ANY)
-    for name in sorted(own):
-        at = zlib.crc32(name.encode()) % len(left)
-        while left[at] is None:
-            at = (at + 1) % len(left)
-        chosen, left[at] = left[at], None
-        assert chosen is not None
-        result[name] = chosen
+    result.update(_chosen(shared, free[: rooms[0]]))
+    for group in private.values():
+        result.update(_chosen(group, free[rooms[0] :][: _room(len(group))]))
     return result
 
 
@@ -193,15 +240,21 @@ def for_board(script: str, names: Mapping[str, str]) -> str:
     return _WORD.sub(translated, script)
 
 
-def read_back(text: str, names: Mapping[str, str]) -> str:
-    """Put the names of the sources into the lines of a traceback."""
-    back = {short: name for name, short in names.items() if short != _ANY}
+def read_back(text: str, names: Mapping[str, str], sources: Mapping[str, str]) -> str:
+    """Put the names of the sources into the lines of a traceback. `sources` gave the `names`."""
+    back: dict[str, dict[str, str]] = {}  # by the name that the traceback gives a module
+    for path, source in sources.items():
+        words = set(re.findall(r"\w+", source))
+        of_module = back.setdefault(Path(path).stem, {})
+        of_module.update(
+            (short, name) for name, short in names.items() if short != _ANY and name in words
+        )
     lines = []
     for line in text.splitlines(keepends=True):
-        head, found, name = line.rpartition(", in ")
-        word = name.strip()
-        if found and word in back:
-            line = head + found + name.replace(word, back[word])
+        found = re.search(r'File "(?:[^"]*/)?(\w+)(?:\.m?py)?".*, in (\w+)', line)
+        name = found and back.get(found[1], {}).get(found[2])
+        if found and name:
+            line = line[: found.start(2)] + name + line[found.end(2) :]
         lines.append(line)
     return "".join(lines)
 
@@ -217,8 +270,8 @@ def command(
     from host_tools.image import FIRMWARE
     from host_tools.package import package
 
-    names = package(boards.load(board), FIRMWARE).names
-    sys.stdout.write(read_back(sys.stdin.read(), names))
+    made = package(boards.load(board), FIRMWARE)
+    sys.stdout.write(read_back(sys.stdin.read(), made.names, made.sources))
 
 
 def register(app: typer.Typer) -> None:

@@ -122,7 +122,7 @@ def test_traceback_is_read_back_into_the_names_of_the_sources(
     target.install(image.build(board(""), None, firmware).files)
     made = package(board(""), firmware)
     code = made.script("from cwmp.wire.scan import fail; fail()")
-    said = names.read_back(micropython(target.flash, code), made.names)
+    said = names.read_back(micropython(target.flash, code), made.names, made.sources)
     assert re.search(r'File "scan", line \d+, in fail', said), said
 
 
