@@ -21,7 +21,7 @@ runtime.store runtime.resolver runtime.udp runtime.discovery runtime.agent runti
 """
 MANAGEMENT = """
 core.fault core.cwmp_types core.device2 core.data_model core.notification core.events
-wire.http_error runtime.parts runtime.management
+wire.http_error runtime.management
 """
 SESSION = """
 wire.http wire.xml wire.soap core.inform core.rpc core.rpc_parts core.session

@@ -50,11 +50,6 @@ class DataModel:
 
         check(self)
 
-    def attach(self, persist, on_change):
-        """Set both callables."""
-        self.persist = persist
-        self.on_change = on_change
-
     # Reading
 
     def get(self, name):
@@ -288,14 +283,6 @@ class DataModel:
         for name, kept in part(record, "attributes").items():
             self.kept_attributes[name] = (kept[0], tuple(kept[1]))
         return ()
-
-    def factory_reset(self):
-        """Forget values and attributes, on flash first (DM-04). Observers are not told: the device
-        reboots next.
-        """
-        from .model_record import keep  # noqa: PLC0415
-
-        keep(self, {}, {}, {})
 
 
 def _lines(owner, text, end):

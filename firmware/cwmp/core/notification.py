@@ -43,14 +43,6 @@ class Notification:
         """Return the names of pending changes."""
         return list(self._pending)
 
-    def active(self):
-        """True when a pending change asked for a session and is in no Inform yet."""
-        self._drop_unwanted()
-        for level in self._pending.values():
-            if level == _ACTIVE:
-                return True
-        return False
-
     def for_inform(self):
         """Return the names to include in an Inform; from now on they count as being told."""
         self._drop_unwanted()

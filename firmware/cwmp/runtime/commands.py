@@ -8,6 +8,7 @@ from ..core.fault import CwmpFault
 from ..core.schedule import OTHER
 from . import health
 from .log import write
+from .slices import borrow
 
 _HELP = (
     ("status", "how the device is, and why it cannot be woken when it cannot"),
@@ -104,7 +105,7 @@ def _reboot(agent, rest):
 
 
 def _factory_reset(agent, rest):
-    agent.management().factory_reset()
+    borrow("runtime.reset").factory_reset(agent.management())
     agent.reboot_soon()
     return ("everything forgotten, rebooting",)
 

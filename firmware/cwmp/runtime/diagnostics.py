@@ -4,6 +4,10 @@ COMPLETE. Loaded when an ACS writes to one.
 
 import asyncio
 
+from .. import runtime
+from ..core.schedule import OTHER
+from .slices import drop
+
 _STATE = "DiagnosticsState"
 _ARGUMENTS = "Host NumberOfRepetitions Timeout DataBlockSize DSCP"
 
@@ -30,3 +34,13 @@ def start(management):
             owner = name[: -len(_STATE)]
             arguments = [management.model.value(owner + leaf) for leaf in _ARGUMENTS.split()]
             agent.diagnosis = asyncio.create_task(run(agent, owner, *arguments))
+
+
+def diagnosed(agent, results):
+    """Keep the `results` of a test, {name: text}, and tell the ACS."""
+    agent.diagnosis = None
+    agent.volatile.update(results)
+    agent.management().events.add("8 DIAGNOSTICS COMPLETE")
+    agent.want(OTHER)
+    if agent.saving:
+        drop(runtime, "ping")

@@ -5,20 +5,19 @@ to know again is on flash or in `agent.kept` and `agent.told`.
 """
 
 import sys
-from binascii import hexlify
 
-from .. import VERSION, runtime
+from .. import VERSION
 from ..core import schedule as reasons
 from ..core.data_model import DataModel
 from ..core.events import EventQueue
 from ..core.notification import Notification
 from ..wire.http_error import HttpError
-from . import parts
 from .slices import borrow, drop, drop_all
 
 _MS = "Device.ManagementServer."
 _URL = _MS + "ConnectionRequestURL"
-_BINDING = (_MS + "UDPConnectionRequestAddress", _MS + "NATDetected")
+BINDING = (_MS + "UDPConnectionRequestAddress", _MS + "NATDetected")
+APPLICATION = "app"  # the package of the site's own
 
 
 class Management:
@@ -27,28 +26,23 @@ class Management:
     def __init__(self, agent):
         self.agent = agent
         getters, setters = self._getters(), {}
-        objects = parts.add(agent, getters, setters)
+        objects = borrow("runtime.parts").add(agent, getters, setters)
         known = agent.kept is not None
         self.model = DataModel(objects, agent.site, getters, agent.log, agent.told, known, setters)
         self.model.volatile = agent.volatile
         self.notification = Notification(self.model)
         self.events = EventQueue(self.notification, agent.log)
         self.runner = None
-        self.model.attach(lambda record: agent.store.save("params", record), self._changed)
+        self.model.persist = lambda record: agent.store.save("params", record)
+        self.model.on_change = self._changed
         updated = self.model.restore(agent.store.load("params"))
         self.know_acs()
-        if agent.kept is not None:
+        if known:
             self.events.restore(agent.kept)
-            return
-        self._load_path()
-        self._load_told()
-        self.events.restore(agent.store.load("events"))
-        self.events.after_boot(self._url() or None)
-        for name in updated:
-            self.model.changed(name)
-        self.save()
-        if agent.saving:
-            self.unload()
+        else:
+            borrow("runtime.first").begin(self, updated)
+            if agent.saving:
+                self.unload()
 
     # Dynamic values
 
@@ -73,22 +67,6 @@ class Management:
             host, site["port"], agent.path
         )
 
-    def _load_path(self):
-        agent = self.agent
-        device = agent.store.load("device")
-        path = device.get("path") if isinstance(device, dict) else None
-        agent.path = path if path and isinstance(path, str) else ""
-        if not agent.path:
-            agent.path = hexlify(agent.port.random_bytes(8)).decode()
-            agent.save("device", {"path": agent.path})
-
-    def _load_told(self):
-        # A binding that is found again after a boot is no news (STUN-62).
-        told = self.agent.counters.load("told")
-        for name, text in zip(_BINDING, told if isinstance(told, list) else ()):
-            if isinstance(text, str):
-                self.agent.told[name] = text
-
     # Records
 
     def save(self):
@@ -108,7 +86,7 @@ class Management:
         # Some forgotten word may still lead here (`slices._empty`): it shall lead no further.
         self.model = self.notification = self.events = self.runner = None
         if self.agent.site["app"]["folder"]:
-            drop(sys.modules[parts.APPLICATION], "parameters")
+            drop(sys.modules[APPLICATION], "parameters")
         names = borrow("runtime.slice_names")
         return (names.PARTS + names.SLICE).split()
 
@@ -152,10 +130,10 @@ class Management:
     def binding_changed(self):
         """Tell of the public address (STUN-62)."""
         agent = self.agent
-        before = [agent.told.get(name) for name in _BINDING]
-        for name in _BINDING:
+        before = [agent.told.get(name) for name in BINDING]
+        for name in BINDING:
             self.model.changed(name)
-        told = [agent.told.get(name) for name in _BINDING]
+        told = [agent.told.get(name) for name in BINDING]
         if told != before:
             self.save()  # first what is owed: power may go
             agent.save("told", told, agent.counters)
@@ -169,19 +147,6 @@ class Management:
         """Tell another ACS 0 BOOTSTRAP, after the session in which its URL was set (CWMP-23)."""
         if self.events.contact(self._url()):
             self.agent.want(reasons.OTHER)
-
-    def factory_reset(self):
-        """Forget all records but identity; the next boot is a first contact (DM-04)."""
-        self.model.factory_reset()
-        self.agent.forget_requests()
-        self.agent.store.remove("device")
-        self.agent.counters.remove("told")
-        if self.agent.jobs:
-            self.agent.jobs.cancel()
-            self.agent.jobs = None
-        self.agent.store.remove("jobs")
-        self.events.bootstrap()
-        self.save()
 
     # Sessions
 
@@ -211,28 +176,19 @@ class Management:
         """See to what the session left to do, once `agent` knows how it ended."""
         agent = self.agent
         session = self.runner.session if self.runner else None
-        if session and session.factory_reset:
-            self.factory_reset()
-            agent.reboot_soon()
+        reset = session and session.factory_reset
+        if reset:
+            borrow("runtime.reset").factory_reset(self)
         else:
             self.meet_acs()
-        if session and session.reboot is not None:
-            self.events.add("M Reboot", session.reboot)
-            agent.reboot_soon()
         if session:
+            if session.reboot is not None:
+                self.events.add("M Reboot", session.reboot)
+            if reset or session.reboot is not None:
+                agent.reboot_soon()
             self.runner.session = None
         self.save()
         if agent.volatile:
             from .diagnostics import start  # noqa: PLC0415
 
             start(self)
-
-    def diagnosed(self, results):
-        """Keep the `results` of a diagnostic test, {name: text}, and tell the ACS."""
-        agent = self.agent
-        agent.diagnosis = None
-        agent.volatile.update(results)
-        self.events.add("8 DIAGNOSTICS COMPLETE")
-        agent.want(reasons.OTHER)
-        if agent.saving:
-            drop(runtime, "ping")

@@ -8,8 +8,7 @@ import socket
 
 from ..core.data_model import DataModel
 from ..core.device2 import DEVICE2
-
-APPLICATION = "app"
+from .management import APPLICATION
 
 
 def add(agent, getters, setters):

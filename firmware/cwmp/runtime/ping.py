@@ -7,6 +7,7 @@ from time import ticks_diff, ticks_ms
 
 from micropython import const
 
+from .diagnostics import diagnosed
 from .poll import forget, readable
 
 _ICMP = const(1)
@@ -31,7 +32,8 @@ async def run(agent, owner, host, count, timeout, size, dscp):
     except (OSError, MemoryError):
         pass  # `state` says how far it came
     agent.log("I", "model", "ping state={} answers={} of={}".format(state, len(times), count))
-    agent.management().diagnosed(
+    diagnosed(
+        agent,
         {
             owner + "DiagnosticsState": state,
             owner + "SuccessCount": str(len(times)),
@@ -39,7 +41,7 @@ async def run(agent, owner, host, count, timeout, size, dscp):
             owner + "AverageResponseTime": str(sum(times) // len(times) if times else 0),
             owner + "MinimumResponseTime": str(min(times) if times else 0),
             owner + "MaximumResponseTime": str(max(times) if times else 0),
-        }
+        },
     )
 
 

@@ -5,7 +5,7 @@ PARTS = """
 core.rpc_values core.rpc_names core.rpc_attributes core.rpc_device core.rpc_objects
 core.rpc_transfers core.rpc_parts core.inform_parameters
 core.model_values core.model_attributes core.model_record core.model_restore
-core.cwmp_parse core.date_time runtime.provisioning
+core.cwmp_parse core.date_time core.fault_text runtime.provisioning runtime.reset
 """
 # The rest of what a session, or the console, loads: nobody needs it between two sessions.
 SLICE = """

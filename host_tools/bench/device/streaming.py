@@ -63,7 +63,8 @@ def session_about(count, kept):
         if watched:
             watched[0]()
 
-    model.attach(persist, notification.changed)
+    model.persist = persist
+    model.on_change = notification.changed
     session = Session(model, EventQueue(notification), notification, None)
     session.begin()
     answer(session, (HEAD, ACCEPTED, TAIL), None)
