@@ -22,6 +22,7 @@ from typing import Any
 from host_tools.boards import BOARDS, Board
 from host_tools.certificate import read_ca
 from host_tools.errors import Failed, UserError
+from host_tools.name_order import ordered
 from host_tools.names import renamed
 from host_tools.pack import packed
 from host_tools.package import package
@@ -160,7 +161,7 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
         made = package(board, firmware)
         jobs: list[tuple[bytes, Path, Path]] = [
-            (text.encode(), Path(path), Path(folder) / f"{at}.mpy")
+            (ordered(text).encode(), Path(path), Path(folder) / f"{at}.mpy")
             for at, (path, text) in enumerate(made.sources.items())
         ]
         with ThreadPoolExecutor(4) as pool:
