@@ -1,6 +1,7 @@
 """A device for session tests, with the real data model, and envelopes as an ACS writes them."""
 
-from cwmp.core.data_model import DataModel
+from device import Model
+
 from cwmp.core.device2 import DEVICE2
 from cwmp.core.events import EventQueue
 from cwmp.core.job_queue import JobQueue
@@ -54,7 +55,7 @@ class Device:
         }
         for section, given in settings.items():
             values.setdefault(section, {}).update(given)
-        self.model = DataModel(DEVICE2, load(values), getters)
+        self.model = Model(DEVICE2, load(values), getters)
         self.notification = Notification(self.model)
         self.events = EventQueue(self.notification)
         self.model.on_change = self.notification.changed

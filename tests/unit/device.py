@@ -2,12 +2,35 @@
 values on hand.
 """
 
+from cwmp.core import model_attributes, model_record, model_restore, model_values
 from cwmp.core.data_model import DataModel
 from cwmp.core.device2 import DEVICE2
 from cwmp.core.settings import load
 
 MS = "Device.ManagementServer."
 INFO = "Device.DeviceInfo."
+
+
+class Model(DataModel):
+    """With what the modules beside the data model do to it as methods."""
+
+    def set_errors(self, items):
+        return model_values.set_errors(self, items)
+
+    def set(self, items, parameter_key):
+        return model_values.set_all(self, items, parameter_key)
+
+    def set_local(self, name, text):
+        model_values.set_local(self, name, text)
+
+    def set_attributes(self, items):
+        model_attributes.set_attributes(self, items)
+
+    def snapshot(self):
+        return model_record.record(self, self.values, self.kept_attributes, self.rows)
+
+    def restore(self, record):
+        return model_restore.restore(self, record)
 
 
 class Board:
@@ -35,7 +58,7 @@ class Board:
             "udp_connection_request_address": lambda: self.address,
             "nat_detected": lambda: self.nat,
         }
-        self.model = DataModel(DEVICE2, self.settings, getters, self.log)
+        self.model = Model(DEVICE2, self.settings, getters, self.log)
         self.model.persist = self.persist
         self.model.on_change = self.on_change
         return self.model

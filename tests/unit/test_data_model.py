@@ -1,9 +1,8 @@
 """The Device:2 tree as an ACS sees it."""
 
-from device import INFO, MS, Board
+from device import INFO, MS, Board, Model
 from support import raises
 
-from cwmp.core.data_model import DataModel
 from cwmp.core.device2 import DEVICE2
 from cwmp.core.fault import CwmpFault
 from cwmp.core.fault_text import fault_text
@@ -138,8 +137,8 @@ def test_dm_01_site_settings_are_the_factory_defaults():
 
 def test_dm_01_bad_default_or_missing_getter_is_found_at_boot():
     settings = load({})
-    raises(ValueError, DataModel, DEVICE2, settings, {})
-    raises(ValueError, DataModel, ("Device.\nX - u log.level\n",), settings, {})
+    raises(ValueError, Model, DEVICE2, settings, {})
+    raises(ValueError, Model, ("Device.\nX - u log.level\n",), settings, {})
 
 
 def test_cwmp_31_forced_inform_list():
@@ -564,7 +563,7 @@ def test_cwmp_53_lookup_of_a_tree_with_deep_objects():
         "Device.Y.\nA - s =5\n",
         "Device.ManagementServer.\nParameterKey K s32 =\n",
     )
-    model = DataModel(texts, {}, {})
+    model = Model(texts, {}, {})
     assert [name for name, _ in model.children("Device.X.", True)] == [
         "Device.X.1.",
         "Device.X.10.",
@@ -612,12 +611,13 @@ def test_dm_04_a_record_checked_at_this_boot_is_taken_as_it_is():
     board.model.restore(record)
     kept = board.flash  # what was dropped is not on flash any more
     assert kept["values"] == {MS + "STUNEnable": "1"}
-    again = DataModel(DEVICE2, board.settings, board.model.getters, board.log, None, True)
+    again = Model(DEVICE2, board.settings, board.model.getters, board.log, None, True)
     del board.lines[:]
-    assert again.restore({"attributes": {MS + "Username": [1, ["Subscriber"]]}}) == ()
+    again.recall({"attributes": {MS + "Username": [1, ["Subscriber"]]}})
     assert again.snapshot()["attributes"] == {MS + "Username": (1, ("Subscriber",))}
-    again.restore(kept)
+    again.recall(kept)
     assert again.snapshot() == kept and again.value(MS + "STUNEnable") is True
     for odd in (None, [], {}, {"values": 5}):
-        assert again.restore(odd) == ()
+        again.recall(odd)
+        assert again.values == {}
     assert board.lines == []

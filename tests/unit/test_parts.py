@@ -1,8 +1,8 @@
 """Parts of the data model that only some boards have (DM-03), over a board made of values."""
 
 from cwmp_device import Device
+from device import Model
 
-from cwmp.core.data_model import DataModel
 from cwmp.core.device2 import DEVICE2
 from cwmp.runtime import part_wifi
 
@@ -35,7 +35,7 @@ def values(address):
     device = Device()
     getters = device.model.getters.copy()
     getters.update(get)
-    model = DataModel(DEVICE2 + objects, device.model.settings, getters, setters=put)
+    model = Model(DEVICE2 + objects, device.model.settings, getters, setters=put)
     return {name[12:]: model.get(name)[0] for name in model.expand("Device.WiFi.")}
 
 

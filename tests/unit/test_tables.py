@@ -3,10 +3,10 @@
 """
 
 from cwmp_device import ACS, Device, between, faults_of, text_of, values_of
+from device import Model
 from support import raises
 from test_rpc import element, fault, get_names, get_values, set_attributes, set_values
 
-from cwmp.core.data_model import DataModel
 from cwmp.core.device2 import DEVICE2
 from cwmp.core.fault import CwmpFault
 from cwmp.core.inform import INFORM_TABLE as TABLE
@@ -79,7 +79,7 @@ class Pins:
         device.model.getters.update(
             {"pins": lambda: 4, "level": self.get, "temperature": lambda: -7}
         )
-        model = DataModel(
+        model = Model(
             DEVICE2 + OBJECTS, device.model.settings, device.model.getters, None, None, True
         )
         model.setters = device.model.setters
@@ -314,7 +314,7 @@ def test_dm_04_a_declaration_that_cannot_work_is_refused_at_boot():
         "Device.A.\nLevel W b\n",
     ):
         try:
-            DataModel((text,), device.model.settings, device.model.getters)
+            Model((text,), device.model.settings, device.model.getters)
         except (ValueError, KeyError):
             continue
         raise AssertionError(text)

@@ -38,17 +38,12 @@ class DataModel:
         self.kept_attributes = {}  # name: (notification, access list), where not the defaults
         # name: text that `changed` told of, None: another one was read since.
         self._told = {} if told is None else told
-        self._checked = checked
         self.persist = None
         self.on_change = None
         if not checked:
-            self.check()
+            from .model_restore import check  # noqa: PLC0415 - once a boot
 
-    def check(self):
-        """Raise ValueError or KeyError when the declaration cannot work, see `model_restore`."""
-        from .model_restore import check  # noqa: PLC0415
-
-        check(self)
+            check(self)
 
     # Reading
 
@@ -215,74 +210,13 @@ class DataModel:
         if self.on_change:
             self.on_change(name, False)
 
-    # Writing and keeping
-
-    def set_errors(self, items):
-        """Return [(name, code, text)] for a SetParameterValues of [(name, text, xsi type or
-        None)].
-
-        Names that are listed twice come first, with 9003: they make the whole call wrong
-        (CWMP-51).
-        """
-        from .model_values import set_errors  # noqa: PLC0415
-
-        return set_errors(self, items)
-
-    def set(self, items, parameter_key):
-        """Write all `items` or none, and the ParameterKey (CWMP-51, 52); return the Status, 0 or
-        1.
-
-        They are on flash before this returns and before anything is changed in memory. Raises
-        CwmpFault 9003 with `details`, or 9002 when flash failed.
-        """
-        from .model_values import set_all  # noqa: PLC0415
-
-        return set_all(self, items, parameter_key)
-
-    def set_local(self, name, text):
-        """A write by the device itself or its console, which notifies the ACS; CwmpFault 9005,
-        9007, 9008, 9002.
-        """
-        from .model_values import set_local  # noqa: PLC0415
-
-        set_local(self, name, text)
-
-    def set_attributes(self, items):
-        """Apply all of [(name or partial path, notification or None, access list or None)], or
-        none (CWMP-60, 61).
-
-        A forced active notification stays as it is, whatever is asked: passive must never be
-        refused. CwmpFault 9005, 9003, 9009, 9004, or 9002 when flash failed.
-        """
-        from .model_attributes import set_attributes  # noqa: PLC0415
-
-        set_attributes(self, items)
-
-    def snapshot(self):
-        """Return the record for the store: values, attributes and what the forced read-only values
-        are now.
-        """
-        from .model_record import record  # noqa: PLC0415
-
-        return record(self, self.values, self.kept_attributes, self.rows)
-
-    def restore(self, record):
-        """Take back a snapshot (dict or None); return the names whose forced read-only value is a
-        new one.
-
-        Those are for `changed`: a software update is notified (CWMP-61). What this version does
-        not know or would not accept is dropped, on flash too, and logged without its value.
-        """
-        if not self._checked:
-            from .model_restore import restore  # noqa: PLC0415
-
-            return restore(self, record)
+    def recall(self, record):
+        """Take back a record that `model_restore.restore` has seen since the boot."""
         self.values = part(record, "values")
         self.rows = part(record, "rows")
         self.kept_attributes = {}
         for name, kept in part(record, "attributes").items():
             self.kept_attributes[name] = (kept[0], tuple(kept[1]))
-        return ()
 
 
 def _lines(owner, text, end):

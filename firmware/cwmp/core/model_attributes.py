@@ -10,7 +10,12 @@ _ACCESS_SIZE = const(64)
 
 
 def set_attributes(model, items):
-    """See `DataModel.set_attributes`."""
+    """Apply all of [(name or partial path, notification or None, access list or None)], or none
+    (CWMP-60, 61).
+
+    A forced active notification stays as it is, whatever is asked: passive must never be refused.
+    CwmpFault 9005, 9003, 9009, 9004, or 9002 when flash failed.
+    """
     before = model.kept_attributes
     # The model reads what was done so far, until it is kept or one of them is refused.
     after = model.kept_attributes = before.copy()

@@ -4,7 +4,7 @@ from .fault import CwmpFault
 
 
 def record(model, values, attributes, rows):
-    """Return the record for the store, see `DataModel.snapshot`."""
+    """Return the record for the store: those, and what the forced read-only values are now."""
     seen = {}
     for name, flags in model.below(""):
         if "F" in flags and "W" not in flags:

@@ -35,7 +35,12 @@ def check(model):
 
 
 def restore(model, record):
-    """See `DataModel.restore`."""
+    """Take back a record (dict or None); return the names whose forced read-only value is
+    a new one.
+
+    Those are for `DataModel.changed`: a software update is notified (CWMP-61). What this version
+    does not know or would not accept is dropped, on flash too, and logged without its value.
+    """
     model.values = {}
     model.kept_attributes = {}
     model.rows = {}

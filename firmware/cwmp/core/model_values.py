@@ -45,7 +45,10 @@ def checked(model, name, text, xsi_type=None):
 
 
 def set_errors(model, items):
-    """See `DataModel.set_errors`."""
+    """Return [(name, code, text)] for a SetParameterValues of [(name, text, xsi type or None)].
+
+    Names that are listed twice come first, with 9003: they make the whole call wrong (CWMP-51).
+    """
     errors = []
     seen = set()  # of short hashes: the names themselves are in `items`
     for number, (name, text, xsi_type) in enumerate(items):
@@ -72,7 +75,11 @@ def _occurs(items, number, name):
 
 
 def set_all(model, items, parameter_key):
-    """See `DataModel.set`."""
+    """Write all `items` or none, and the ParameterKey (CWMP-51, 52); return the Status, 0 or 1.
+
+    They are on flash before this returns and before anything is changed in memory. CwmpFault 9003
+    with `details`, or 9002 when flash failed.
+    """
     errors = set_errors(model, items)
     if errors:
         details = [error for error in errors if error[1] != 9003]
@@ -85,7 +92,9 @@ def set_all(model, items, parameter_key):
 
 
 def set_local(model, name, text):
-    """See `DataModel.set_local`."""
+    """A write by the device itself or its console, which notifies the ACS; CwmpFault 9005, 9007,
+    9008, 9002.
+    """
     commit(model, ((name, checked(model, name, text), None),), False)
 
 

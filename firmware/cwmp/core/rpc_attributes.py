@@ -54,7 +54,9 @@ def _unsigned(name, fields):
 
 
 def _set(session, arguments):
-    session.model.set_attributes(arguments.checked())
+    from .model_attributes import set_attributes  # noqa: PLC0415 - nobody reads with it
+
+    set_attributes(session.model, arguments.checked())
     return response, "SetParameterAttributes"
 
 

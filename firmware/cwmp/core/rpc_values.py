@@ -39,7 +39,9 @@ class ParameterValues(Packed):
 def _set(session, arguments):
     items = arguments.checked()
     key = checked("ParameterKey", arguments.parameter_key, _KEY)
-    status = session.model.set(items, key)
+    from .model_values import set_all  # noqa: PLC0415 - nobody reads with it
+
+    status = set_all(session.model, items, key)
     return response, "SetParameterValues", f"<Status>{status}</Status>"
 
 

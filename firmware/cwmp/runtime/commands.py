@@ -70,7 +70,9 @@ def _set(agent, rest):
         raise ValueError("want: set NAME VALUE")
     management = agent.management()
     model = management.model
-    model.set_local(name, text.strip())
+    from ..core.model_values import set_local  # noqa: PLC0415 - a slice
+
+    set_local(model, name, text.strip())
     management.save()  # that it is to be told, too: power may go once this is acknowledged
     yield "{} = {}".format(name, model.get(name)[0])
 

@@ -2,14 +2,15 @@
 
 from binascii import hexlify
 
+from ..core.model_restore import restore
 from .management import BINDING
 
 
-def begin(management, updated):
-    """Take back what flash knows, and queue the events of a boot. `updated`: what
-    `DataModel.restore` returned.
-    """
+def begin(management):
+    """Take back what flash knows, and queue the events of a boot."""
     agent = management.agent
+    updated = restore(management.model, agent.store.load("params"))
+    management.know_acs()
     device = agent.store.load("device")
     path = device.get("path") if isinstance(device, dict) else None
     agent.path = path if path and isinstance(path, str) else ""

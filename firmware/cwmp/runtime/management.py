@@ -35,12 +35,12 @@ class Management:
         self.runner = None
         self.model.persist = lambda record: agent.store.save("params", record)
         self.model.on_change = self._changed
-        updated = self.model.restore(agent.store.load("params"))
-        self.know_acs()
         if known:
+            self.model.recall(agent.store.load("params"))
+            self.know_acs()
             self.events.restore(agent.kept)
         else:
-            borrow("runtime.first").begin(self, updated)
+            borrow("runtime.first").begin(self)
             if agent.saving:
                 self.unload()
 

@@ -49,10 +49,12 @@ def _of_application(agent, getters, setters):
             for text in module.OBJECTS:
                 if not text.startswith("Device."):
                     raise ValueError("not below Device.: " + text[: text.find("\n")])
-            model = DataModel((), agent.site, get)
+            from ..core.model_restore import check  # noqa: PLC0415 - once a boot
+
+            model = DataModel((), agent.site, get, None, None, True)
             model.setters = put
             model.objects = tuple(module.OBJECTS)
-            model.check()
+            check(model)
         for name in get:
             if name in getters:
                 raise ValueError("a getter of the firmware has the name " + name)
