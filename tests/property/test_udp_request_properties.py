@@ -46,6 +46,7 @@ DIGITS = st.one_of(
 TEXTS = st.one_of(
     st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
     st.from_regex(r"(?:[a-z0-9+~=?#\x80-\xff-]|%[0-9A-Fa-f]{2}|%){0,12}", fullmatch=True),
+    st.integers(200, 257).map(lambda count: "c" * count),  # about the size of the gate's buffer
     st.sampled_from(
         ["c" * 255, "c" * 256, "c" * 257, "%41" * 255, "%41" * 256, "%41" * 257, "a\tb"]
     ),

@@ -274,6 +274,49 @@ def test_ucr_08_bounds():
     assert verdict(padded.replace(b"X: ", b"X: z")) == "malformed"
 
 
+def test_ucr_08_a_long_text_is_judged_as_a_short_one():
+    # Above TEXT_SIZE the text is hashed in pieces: the verdicts are the same on either side of it.
+    assert wire.TEXT_SIZE >= wire.MAX_TEXT
+    for un, cn in ((1, 244), (200, 45), (200, 46), (1, 245), (1, 246), (256, 1), (256, 256)):
+        un, cn = "u" * un, "c" * cn
+        for lenient in (True, False):
+            made = new_gate(lenient, username=un)
+            data = request(un=un, cn=cn)
+            forged = request(un=un, cn=cn, sig=sign(1700000000, 1, un, cn[:-1] + "d"))
+            other = request(un=un[:-1] + "v", cn=cn)
+            assert judge(made, forged) == gate.BAD_SIGNATURE, (un, cn)
+            assert judge(made, other) == gate.WRONG_USERNAME, (un, cn)
+            assert judge(made, bytearray(data)) == gate.ACCEPTED, (un, cn)
+            assert judge(made, data) == gate.DUPLICATE
+            assert judge(made, request(number=2, un=un, cn=cn)) == gate.ACCEPTED
+            assert judge(made, data) == gate.DUPLICATE
+            assert judge(made, request(ts=1699999999, un=un, cn=cn)) == gate.STALE
+            # A short one behind it finds nothing of it.
+            assert judge(made, request(ts=1700000001, un=un, cn="c")) == gate.ACCEPTED
+            made = new_gate(lenient, username=un, ring=lambda now: False)
+            assert judge(made, data) == gate.LIMITED
+            made.enabled = False
+            assert judge(made, data) == gate.DISABLED
+
+
+def test_ucr_13_a_long_text_with_escapes():
+    un = "u" * 255 + "/"
+    cn = "c" * 255 + "/"
+    escaped = cn[:-1] + "%2F"
+    for lenient in (True, False):
+        made = new_gate(lenient, username=un)
+        wire_un = un[:-1] + "%2f"
+        sig = sign(1, 1, un, cn)
+        data = request(ts=1, un=un, wire_un=wire_un, cn=escaped, sig=sig)
+        assert judge(made, data) == gate.ACCEPTED
+        # Signed as it stands on the wire: 1 + 1 + 258 + 258 bytes.
+        sig = sign(2, 2, wire_un, escaped)
+        data = request(ts=2, number=2, un=un, wire_un=wire_un, cn=escaped, sig=sig)
+        assert judge(made, data) == (gate.ACCEPTED if lenient else gate.BAD_SIGNATURE)
+        data = request(ts=3, number=3, un=un, wire_un=wire_un, cn=escaped, sig=sign(3, 4, un, cn))
+        assert judge(made, data) == gate.BAD_SIGNATURE
+
+
 def test_ucr_08_decoded_length_counts():
     made = new_gate(username="-" * 256)
     assert judge(made, request(un="-" * 256, wire_un="%2D" * 256)) == gate.ACCEPTED

@@ -55,7 +55,7 @@ class ConnectionRequestGate:
         self._view = None
         self._view_length = 0
         self._username = b""
-        self._digest = None
+        self._hmac = None
         self._closed = (
             NO_CREDENTIALS  # verdict for all that is well-formed, 0 when requests are taken
         )
@@ -81,12 +81,12 @@ class ConnectionRequestGate:
         self._username = username.encode() if good else b""
         self._offsets[wire.USERNAME] = len(self._username)
         self._parts = self._offsets, self._username, self._text, self._state
-        self._digest = HmacSha1(password.encode()).digest if good else None
+        self._hmac = HmacSha1(password.encode()) if good else None
         self._decide()
 
     @property
     def has_credentials(self):
-        return self._digest is not None
+        return self._hmac is not None
 
     @property
     def enabled(self):
@@ -99,7 +99,7 @@ class ConnectionRequestGate:
         self._decide()
 
     def _decide(self):
-        if self._digest is None:
+        if self._hmac is None:
             self._closed = NO_CREDENTIALS
         else:
             self._closed = 0 if self._enabled else DISABLED
@@ -134,12 +134,13 @@ class ConnectionRequestGate:
         if known:
             return known + _BEHIND
         if not length:
-            return self._judge_escapes(data, now)
+            return self._judge_pieces(data, now)
         if (
             length != self._view_length
         ):  # the texts of one ACS have one length: its view is made once
-            self._set_view(length)
-        if equal_hex(self._digest(self._view), data, self._offsets[_SIG]):
+            self._view = memoryview(self._text)[:length]
+            self._view_length = length
+        if equal_hex(self._hmac.digest(self._view), data, self._offsets[_SIG]):
             return self._accept(data, now)
         return BAD_SIGNATURE
 
@@ -152,18 +153,15 @@ class ConnectionRequestGate:
         self._last = data
         return ACCEPTED
 
-    def _set_view(self, length):
-        self._view = memoryview(self._text)[:length]
-        self._view_length = length
+    # A request whose un or cn has escapes: it may be meant decoded or as it stands (UCR-13). Or a
+    # long one, whose text is hashed piece by piece.
 
-    # A request whose un or cn has escapes: it may be meant decoded or as it stands (UCR-13).
-
-    def _judge_escapes(self, data, now):
+    def _judge_pieces(self, data, now):
         # Decoded un over decoded text; with the lenient profile also either un over the text as it
         # was sent.
         offsets = self._offsets
         start, end = offsets[wire.UN], offsets[wire.UN + 1]
-        lenient = offsets[wire.LENIENT]
+        lenient = offsets[wire.LENIENT] and offsets[wire.ENCODED]  # without escapes both are one
         decoded = False
         if not offsets[wire.ENCODED] & wire.NOT_ESCAPES:
             decoded = self._is_username(
@@ -181,10 +179,12 @@ class ConnectionRequestGate:
 
     def _matches(self, data, decode):
         offsets = self._offsets
-        length = 0
+        hashed = self._hmac.begin()
         for field in (wire.TS, wire.ID, wire.UN, wire.CN):
-            length = wire.copy(
-                data, offsets[field], offsets[field + 1], self._text, length, decode
-            )
-        self._set_view(length)
-        return equal_hex(self._digest(self._view), data, offsets[wire.SIG])
+            start, end = offsets[field], offsets[field + 1]
+            piece = data
+            if decode:
+                piece = self._text
+                start, end = 0, wire.copy(data, start, end, piece, 0, 1)
+            hashed.update(memoryview(piece)[start:end])
+        return equal_hex(self._hmac.end(hashed), data, offsets[wire.SIG])

@@ -31,6 +31,14 @@ class HmacSha1:
         inner.update(text)
         if more is not None:
             inner.update(more)
+        return self.end(inner)
+
+    def begin(self):
+        """Return a hash object: update it with the text, piece by piece, and hand it to `end`."""
+        return _sha1(self._inner)
+
+    def end(self, inner):
+        """Return the 20 bytes for what `begin` gave."""
         outer = _sha1(self._outer)
         outer.update(inner.digest())
         return outer.digest()

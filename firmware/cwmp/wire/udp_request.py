@@ -50,7 +50,7 @@ NOT_ESCAPES = const(2)  # a % that starts no escape: only the raw reading can be
 
 MAX_DIGITS = const(20)
 MAX_TEXT = const(256)  # decoded bytes of un and of cn (UCR-08)
-TEXT_SIZE = const(2 * 20 + 2 * 768)  # the longest HMAC text: an encoded byte takes three
+TEXT_SIZE = const(256)  # an HMAC text takes half of it; un or cn once decoded fits, too
 
 _GET = b"GET http://"
 _VERSION = b" HTTP/1.1"
@@ -66,8 +66,8 @@ def read(buf, size: int, parts) -> int:
     heap, of offsets: array("H") of OFFSETS entries, which is filled; username: bytes; text:
     bytearray of TEXT_SIZE, which is filled; newest: begins with 1 + n and the n digits of the last
     accepted ts, or with 0; a query that begins with an older one is not read any further. Returns
-    the length of the text; 0 when escapes leave it open what un and cn are, neither is checked
-    then; the negative of what is wrong.
+    the length of the text; 0 when it is longer than TEXT_SIZE, or when escapes leave it open what
+    un and cn are, neither is checked then; the negative of what is wrong.
     """
     offsets = parts[0]
     o = ptr16(offsets)
@@ -119,6 +119,8 @@ def read(buf, size: int, parts) -> int:
     while field < 8:
         i = o[field]
         end = o[field + 1]
+        if at + end - i > 256:
+            return 0
         while i < end:
             out[at] = b[i]
             at += 1
