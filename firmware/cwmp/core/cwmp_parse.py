@@ -6,9 +6,9 @@ _RANGES = {
     "long": (-9223372036854775808, 9223372036854775807),
     "unsignedLong": (0, 18446744073709551615),
 }
-_DIGITS = "0123456789"
-_HEX = "0123456789ABCDEFabcdef"
-_BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_DIGITS = b"0123456789"
+_HEX = b"0123456789ABCDEFabcdef"
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 def local_name(xsd_type):
@@ -62,7 +62,8 @@ def _integer(xsd_type, text):
 
 
 def _only(text, allowed):
-    for character in text:
-        if character not in allowed:
+    # By bytes: a character that is taken out of a text becomes a name for ever.
+    for byte in text.encode():
+        if byte not in allowed:
             return False
     return True

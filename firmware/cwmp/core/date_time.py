@@ -28,7 +28,8 @@ def canonical_time(text):
 
 def _time(text):
     # -> year as written, Unix seconds
-    if not 19 <= len(text) <= 40 or text[4] + text[7] + text[10] + text[13] + text[16] != "--T::":
+    marks = text[4:5] + text[7:8] + text[10:11] + text[13:14] + text[16:17]
+    if not 19 <= len(text) <= 40 or marks != "--T::":
         raise ValueError("not a dateTime")
     year, month, day = _number(text[0:4]), _number(text[5:7]), _number(text[8:10])
     hour, minute, second = _number(text[11:13]), _number(text[14:16]), _number(text[17:19])
@@ -45,7 +46,7 @@ def _time(text):
         at += 1
         while text[at : at + 1] in _DIGITS and at < len(text):
             at += 1
-        if text[at - 1] == ".":
+        if text[at - 1 : at] == ".":
             raise ValueError("not a dateTime")
     return year, days * 86400 + hour * 3600 + minute * 60 + second - _offset(text[at:])
 
@@ -54,17 +55,17 @@ def _offset(zone):
     # Seconds east of Greenwich.
     if zone in ("", "Z"):
         return 0
-    if len(zone) != 6 or zone[0] not in "+-" or zone[3] != ":":
+    if len(zone) != 6 or zone[:1] not in "+-" or zone[3:4] != ":":
         raise ValueError("not a time zone")
     hours, minutes = _number(zone[1:3]), _number(zone[4:6])
     if hours > 14 or minutes > 59 or (hours == 14 and minutes):
         raise ValueError("not a time zone")
     offset = hours * 3600 + minutes * 60
-    return -offset if zone[0] == "-" else offset
+    return -offset if zone[:1] == "-" else offset
 
 
 def _number(text):
-    for digit in text:
-        if digit not in _DIGITS:
+    for byte in text.encode():  # a character that is taken out of a text becomes a name for ever
+        if not 48 <= byte <= 57:
             raise ValueError("not a dateTime")
     return int(text)

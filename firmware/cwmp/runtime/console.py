@@ -42,8 +42,9 @@ class Console:
                     line = line[:-1]
                     sys.stdout.write("\b \b")
             elif 32 <= code < 127 and len(line) < _LINE:
-                line += chr(code)
-                sys.stdout.write(chr(code))
+                text = byte.decode()  # chr() would make a name of it that stays for ever
+                line += text
+                sys.stdout.write(text)
             self._agent.log.typed = line
 
     def _run(self, line):

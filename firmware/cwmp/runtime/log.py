@@ -88,7 +88,10 @@ def write(line):
 
 
 def _clean(text):
-    for character in text:
-        if not 32 <= ord(character) < 127:
-            return "".join([c if 32 <= ord(c) < 127 else "?" for c in text])
+    # By bytes: a character that is taken out of a text becomes a name for ever.
+    data = text.encode()
+    for byte in data:
+        if not 32 <= byte < 127:
+            # One ? for a character, whose later bytes begin with the bits 10.
+            return bytes([b if 32 <= b < 127 else 63 for b in data if b & 0xC0 != 0x80]).decode()
     return text

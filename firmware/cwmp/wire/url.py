@@ -15,8 +15,8 @@ def parse_url(url, base=None):
     """
     if len(url) > _LINE_MAX:
         raise HttpError("url too long")
-    for letter in url:
-        if not 0x20 < ord(letter) < 0x7F:
+    for byte in url.encode():  # a character that is taken out of a text becomes a name for ever
+        if not 0x20 < byte < 0x7F:
             raise HttpError("bad url")
     url = url.split("#", 1)[0]
     if base is not None and url.startswith("/") and not url.startswith("//"):
@@ -34,17 +34,17 @@ def parse_url(url, base=None):
     if not target.startswith("/"):
         target = "/" + target
     host, mark, port = rest[:cut].lower().partition(":")
-    others = "-._ghijklmnopqrstuvwxyz"
+    others = b"-._ghijklmnopqrstuvwxyz"
     if host.startswith("["):
         host, mark, port = rest[1:cut].lower().partition("]")
-        others = ":."
+        others = b":."
         if not mark or ":" not in host or port[:1] not in ("", ":"):
             raise HttpError("bad host in url")
         port = port[1:]
     if not 0 < len(host) < 254:
         raise HttpError("bad host in url")
-    for letter in host:
-        if not ("a" <= letter <= "f" or "0" <= letter <= "9" or letter in others):
+    for byte in host.encode():
+        if not (97 <= byte <= 102 or 48 <= byte <= 57 or byte in others):
             raise HttpError("bad host in url")
     if not port:
         return scheme == "https", host, 443 if scheme == "https" else 80, target
