@@ -12,13 +12,14 @@ from host_tools.names import for_board, short_names
 # What is loaded together. The head is what others import; a member that is missing is left out, so
 # that a board's own drivers can be named for all.
 BOOT = """
-runtime.poll runtime.log runtime.slices runtime.console port.base port.nvs port.link runtime.boot
+runtime.poll runtime.log runtime.slices runtime.console port.base port.link runtime.boot
 """
 AGENT = """
 wire.hmac_sha1 wire.udp_request wire.stun core.freshness core.retry core.schedule
 core.connection_request core.stun_transaction core.nat_binding core.periodic
-runtime.store runtime.resolver runtime.udp runtime.discovery runtime.agent runtime.supervisor
+runtime.resolver runtime.udp runtime.discovery runtime.agent runtime.supervisor
 """
+RECORDS = "core.freshness_record port.nvs runtime.store"
 MANAGEMENT = """
 core.fault core.cwmp_types core.device2 core.data_model core.notification core.events
 wire.http_error runtime.management
@@ -48,6 +49,7 @@ def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
     heads = {
         "runtime.boot": f"{BOOT} port.{port} port.{driver}",
         "runtime.agent": AGENT,
+        "runtime.store": RECORDS,
         "runtime.management": MANAGEMENT,
         "runtime.session_runner": SESSION,
         "core.model_values": WRITING,

@@ -10,10 +10,10 @@ pytestmark = pytest.mark.capability("files")
 
 # The agent fails as soon as it runs, as with a record that it cannot digest.
 BROKEN = """
-from cwmp.runtime import agent, boot
+from cwmp.runtime import agent, start
 async def run(self): raise RuntimeError("broken on purpose")
 agent.Agent.run = run
-boot._RESTART_S = 0
+start._RESTART_S = 0
 """
 SAFE = r"^E \d+ boot: safe mode: 5 boots in a row failed, the agent is not started"
 
@@ -35,6 +35,20 @@ def test_five_failed_boots_lead_to_a_console_that_says_so(cpe: Cpe) -> None:
 
 
 @pytest.mark.capability("filesystem")
+def test_a_crash_that_no_memory_is_left_to_tell_of_ends_in_a_boot_all_the_same(cpe: Cpe) -> None:
+    boot_first(
+        cpe,
+        BROKEN
+        + """
+def ended(port, log, error): raise MemoryError()
+start.ended = ended
+""",
+    )
+    cpe.start()
+    cpe.expect("RuntimeError: broken on purpose")
+    cpe.expect(r"^I \d+ boot: start")
+
+
 def test_reboot_leaves_safe_mode_and_counts_from_zero(cpe: Cpe) -> None:
     in_safe_mode(cpe)
     boot_as_usual(cpe)

@@ -50,7 +50,7 @@ def test_a_reader_that_is_dead_is_named_and_the_board_reset(cpe: Cpe) -> None:
         + """
 from cwmp.runtime import agent
 async def dead(self): pass
-agent.Agent._read = dead
+agent.Agent.read = dead
 """,
     )
     cpe.start()

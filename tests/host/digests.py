@@ -23,6 +23,7 @@ from mutations import Xorshift, mutate  # noqa: E402
 from cwmp.core import connection_request as gate  # noqa: E402
 from cwmp.core import rpc  # noqa: E402
 from cwmp.core.fault import CwmpFault  # noqa: E402
+from cwmp.core.freshness_record import snapshot  # noqa: E402
 from cwmp.wire import http_auth, http_challenge, stun  # noqa: E402
 from cwmp.wire import udp_request as wire  # noqa: E402
 from cwmp.wire.cookies import parse_cookie  # noqa: E402
@@ -133,7 +134,7 @@ class Request:
             said.append((length, list(offsets), bytes(text[: max(length, 0)])))
         said.append(self.gate.handle(data, len(data), rng.below(100)))
         said.append(self.gate.detail)
-        said.append(sorted(self.gate.freshness.snapshot().items()))
+        said.append(sorted(snapshot(self.gate.freshness).items()))
         return said
 
 

@@ -63,7 +63,9 @@ class Log:
 
 def reopened(folder: Path) -> tuple[Store, Log]:
     log = Log()
-    return Store(str(folder), log), log
+    store = Store(str(folder), log)
+    store.begin()
+    return store, log
 
 
 def test_b26_records_are_read_back_by_both_interpreters(tmp_path: Path) -> None:
@@ -83,6 +85,7 @@ def test_b26_records_are_read_back_by_both_interpreters(tmp_path: Path) -> None:
     script = """
 import json
 store = Store(sys.argv[1], log)
+store.begin()
 for name in sys.argv[2:]:
     value = store.load(name)
     store.save(name, [value])
@@ -108,6 +111,7 @@ def test_dm_04_remove_forgets_every_generation(tmp_path: Path) -> None:
 
 SAVE = """
 store = Store(sys.argv[1], log)
+store.begin()
 try:
     store.save("params", {"generation": "new"})
     print("saved")
@@ -171,7 +175,7 @@ def test_b26_cut_between_the_two_renames(tmp_path: Path) -> None:
     store, _ = reopened(tmp_path)
     store.save("params", OLD)
     whole = tmp_path / "next"
-    Store(str(whole), Log()).save("params", NEW)
+    reopened(whole)[0].save("params", NEW)
     os.rename(tmp_path / "params.json", tmp_path / "params.old")
     os.rename(whole / "params.json", tmp_path / "params.new")
     store, log = reopened(tmp_path)
@@ -218,6 +222,7 @@ def test_b26_damaged_record_is_found_and_the_previous_one_used(
 def test_b26_sigkill_loses_nothing_acknowledged(tmp_path: Path) -> None:
     script = """
 store = Store(sys.argv[1], log)
+store.begin()
 number = store.load("fresh") or 0
 sys.stdout.write("at {}\\n".format(number))
 while True:
@@ -291,6 +296,7 @@ flash = Flash(48)
 os.VfsLfs2.mkfs(flash)
 os.mount(os.VfsLfs2(flash), "/flash")
 store = Store("/flash/state", log)
+store.begin()
 for value in ("older", "old"):
     store.save("params", {"generation": value, "filler": "x" * 300})
 os.umount("/flash")
@@ -301,6 +307,7 @@ while True:
     flash.data[:] = image
     os.mount(os.VfsLfs2(flash), "/flash")
     store = Store("/flash/state", log)
+    store.begin()
     flash.left = cut
     saved = True
     try:

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from cwmp.core import connection_request as gate
 from cwmp.core.connection_request import ConnectionRequestGate
 from cwmp.core.freshness import Freshness
+from cwmp.core.freshness_record import restore, snapshot
 from host_tools.lab import udp_request as lab
 from tests.property.damage import DAMAGE, damaged
 
@@ -109,10 +110,10 @@ class FreshnessModel(RuleBasedStateMachine):
 
     @rule()
     def reboot(self) -> None:
-        kept = json.loads(json.dumps(self.gate.freshness.snapshot()))
+        kept = json.loads(json.dumps(snapshot(self.gate.freshness)))
         self.gate = new_gate(lambda now: self.ring)
-        self.gate.freshness.restore(kept)
-        assert self.gate.freshness.snapshot() == kept and not self.gate.freshness.dirty
+        restore(self.gate.freshness, kept)
+        assert snapshot(self.gate.freshness) == kept and not self.gate.freshness.dirty
 
     @rule()
     def other_credentials(self) -> None:
@@ -121,7 +122,7 @@ class FreshnessModel(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_what_was_accepted(self) -> None:
-        kept = self.gate.freshness.snapshot()
+        kept = snapshot(self.gate.freshness)
         assert [int(digits) for digits in kept["ids"]] == self.ids
         assert kept["ts"] == ("" if self.ts is None else str(self.ts))
 
@@ -156,8 +157,8 @@ JSON = st.recursive(
 @settings(max_examples=300, deadline=None)
 def test_ucr_24_a_spoilt_record_never_breaks_the_boot(record) -> None:
     freshness = Freshness()
-    freshness.restore(record)
-    kept = freshness.snapshot()
+    restore(freshness, record)
+    kept = snapshot(freshness)
     assert len(kept["ids"]) <= 8 and (kept["ts"] != "") == (kept["ids"] != [])
     for digits in [kept["ts"], *kept["ids"]]:
         assert digits == "" or str(int(digits)) == digits

@@ -7,6 +7,7 @@ from support import vectors
 from cwmp.core import connection_request as gate
 from cwmp.core.connection_request import ConnectionRequestGate
 from cwmp.core.freshness import Freshness
+from cwmp.core.freshness_record import restore, snapshot
 from cwmp.wire import udp_request as wire
 from cwmp.wire.hmac_sha1 import HmacSha1
 
@@ -475,7 +476,7 @@ def test_ucr_24_memory_survives_and_is_forgotten_on_demand():
     assert judge(made, request(ts=1700000000123, number="007")) == gate.ACCEPTED
     assert made.freshness.dirty
     after = new_gate()
-    after.freshness.restore(made.freshness.snapshot())
+    restore(after.freshness, snapshot(made.freshness))
     assert judge(after, request(ts=1700000000123, number="007")) == gate.DUPLICATE
     assert judge(after, request(ts=1700000000122, number="8")) == gate.STALE
     assert judge(after, request(ts=1700000000124, number="7")) == gate.DUPLICATE
@@ -494,8 +495,8 @@ def test_ucr_24_a_damaged_record_leaves_the_memory_empty():
         "ts",
     ):
         fresh = Freshness()
-        fresh.restore(record)
-        assert fresh.snapshot() == {"ts": "", "ids": []}, record
+        restore(fresh, record)
+        assert snapshot(fresh) == {"ts": "", "ids": []}, record
 
 
 def test_ucr_25_ts_zero_is_not_special():

@@ -2,8 +2,6 @@
 (UCR-20 to 25).
 """
 
-from array import array
-
 import micropython
 from micropython import const
 
@@ -22,15 +20,15 @@ DUPLICATE = const(2)  # an id accepted already: a copy, or a replay
 
 # Ids remembered at one ts. Each of them was authenticated and passed the rate limit, so a stranger
 # cannot fill it.
-_IDS = const(8)
-_DIGITS = const(20)
+IDS = const(8)
+DIGITS = const(20)
 
 # The state is one bytearray. It begins with 1 + length of the last ts (0: nothing was accepted
 # yet) and its digits, as `wire.udp_request.read` wants them; then the number of ids, the length of
 # each, and their digits. No leading zeros.
-_COUNT = const(21)
-_LENGTHS = const(22)
-_ID = const(30)
+COUNT = const(21)
+LENGTHS = const(22)
+ID = const(30)
 _SIZE = const(190)
 
 
@@ -114,7 +112,7 @@ class Freshness:
 
     No clock is asked, ts = 0 is not special, any number of digits up to 20 is one number (UCR-09,
     UCR-23, UCR-25). `state` is for `read`, `look` and `remember`; who calls the last one sets
-    `dirty`.
+    `dirty`. As a record: `freshness_record`.
     """
 
     def __init__(self):
@@ -125,37 +123,3 @@ class Freshness:
         """Forget everything: the ACS or its credentials changed (UCR-24)."""
         self.state[0] = 0
         self.dirty = True
-
-    def snapshot(self):
-        """Return what is kept on flash: {"ts": digits, "ids": [digits, ...]}, the last id at the
-        end.
-        """
-        state = self.state
-        if not state[0]:
-            return {"ts": "", "ids": []}
-        ids = []
-        for slot in range(state[_COUNT]):
-            at = _ID + slot * _DIGITS
-            ids.append(state[at : at + state[_LENGTHS + slot]].decode() or "0")
-        return {"ts": state[1 : state[0]].decode() or "0", "ids": ids}
-
-    def restore(self, record):
-        """Take back a snapshot; anything that is none leaves the memory empty."""
-        self.clear()
-        try:
-            ts = record["ts"].encode()
-            for digits in record["ids"][-_IDS:]:
-                digits = digits.encode()
-                if (
-                    (ts + digits).isdigit()
-                    and 0 < len(ts) <= _DIGITS
-                    and 0 < len(digits) <= _DIGITS
-                ):
-                    remember(
-                        ts + digits,
-                        array("H", (0, len(ts), len(ts), len(ts) + len(digits))),
-                        self.state,
-                    )
-        except (TypeError, KeyError, AttributeError):
-            self.clear()
-        self.dirty = False

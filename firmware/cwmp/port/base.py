@@ -2,7 +2,6 @@
 way.
 """
 
-import json
 import os
 import time
 
@@ -12,7 +11,6 @@ import machine
 # (B19).
 EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0
 _CLOCK_SET = 1704067200  # 2024-01-01: before it the clock was never set
-_BOARD = "board.json"
 _MARK = b"cwmp"  # before the boot counter: this memory holds anything after power-up
 _AT_PROMPT = 3600  # s: so long may a board stand at its prompt before the watchdog takes it back
 
@@ -32,19 +30,13 @@ class Port:
         self.board = {}  # what board.json says
         self._watchdog = None
 
-    def read_board(self):
-        """Read what `flash.py` says of this board; without it the port's defaults stay.
-        ValueError.
+    def take_board(self, board):
+        """Take what board.json, written by `flash.py`, says of this board. KeyError, TypeError:
+        it is damaged.
         """
-        try:
-            with open(_BOARD) as file:
-                self.board = json.load(file)
-            self.name = self.board["name"]
-            self.network = self.board["network"]["driver"]
-        except OSError:
-            pass
-        except (ValueError, KeyError, TypeError):
-            raise ValueError(_BOARD + " is damaged")
+        self.board = board
+        self.name = board["name"]
+        self.network = board["network"]["driver"]
 
     def unique_id(self):
         """Return a short text that differs from board to board for life (serial number)."""

@@ -15,14 +15,17 @@ class UnixPort(Port):
     name = "unix"
     _offset = 0  # s, to the host's clock; None: never set
 
-    def read_board(self):
-        super().read_board()
-        if not self.board.get("clock", True):  # a board without one, as an ESP32 after power-up
-            self._offset = None
+    def __init__(self):
+        super().__init__()
         try:
             socket.socket(socket.AF_INET, socket.SOCK_RAW, 1).close()
         except OSError:
             self.raw_sockets = False  # for root, and those with CAP_NET_RAW
+
+    def take_board(self, board):
+        super().take_board(board)
+        if not board.get("clock", True):  # a board without one, as an ESP32 after power-up
+            self._offset = None
 
     def unix_time(self):
         return None if self._offset is None else int(time.time()) + self._offset

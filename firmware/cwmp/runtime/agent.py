@@ -18,14 +18,13 @@ from ..core.schedule import Schedule
 from .discovery import Discovery
 from .resolver import Resolver
 from .slices import borrow, drop_all, scarce
-from .store import Store
-from .udp import PrimaryPort
 
 _DROPS_SHOWN_MS = const(10000)  # least time between two lines about one kind of dropped datagram
 LONGEST_SLEEP = 60000  # ms
 _WATCH = const(1000)  # while a session runs: its guard is this exact
 _FEW_LINES = const(10)  # of the log, where memory is scarce
 _CONSOLE = "cwmp.runtime.commands"
+_RECORDS = ("runtime.store", "port.nvs", "core.freshness_record")
 _LINGER = const(3000)  # ms that what was loaded stays, for what comes next: a binding after a boot
 
 
@@ -39,8 +38,6 @@ class Agent:
         self.site = site
         self.log = log
         self.now = clock.now
-        self.store = Store(port.folder, log)
-        self.counters = port.counters(self.store)
         self.tasks = ()  # (name, task) that must not end
         self.beat = 0  # when the task that keeps the time last came round
         limits = site["connection_request"]
@@ -80,13 +77,16 @@ class Agent:
         self._clock_known = False
         self._session = None
         self._rebooting = False
-        self._pin = None  # see port/heap.py
+        self.pin = None  # see port/heap.py
         self._fresh_saved = None
         self._shown = [None] * len(gate.NAMES)  # when a drop of each kind was last logged
         self._counted = [0] * len(gate.NAMES)
-        self.gate.freshness.restore(self.counters.load("fresh"))
+        has_jobs = self.store.begin()
+        from ..core.freshness_record import restore  # noqa: PLC0415 - a slice
+
+        restore(self.gate.freshness, self.counters.load("fresh"))
         self.management()
-        if self.store.has_jobs:
+        if has_jobs:
             try:
                 self.load_jobs()
             except Exception as error:  # of another version: nothing there is worth the device
@@ -132,19 +132,38 @@ class Agent:
             self._management = None
             drop_all(names)
 
-    # Records
+    # Records. What puts them on flash is a slice: keep no reference to either.
 
-    def save_freshness(self):
+    @property
+    def store(self):
+        """The records on flash."""
+        from .store import Store  # noqa: PLC0415 - a slice
+
+        return Store(self.port.folder, self.log)
+
+    @property
+    def counters(self):
+        """Those that change often."""
+        return self.port.counters(self.store)
+
+    def save_freshness(self, at_once=False):
         """Put the memory of Connection Requests on flash, at most every `limits.freshness_write_s`
         (UCR-24).
         """
         freshness = self.gate.freshness
         now = self.now()
-        rest = self._fresh_rest(now)
-        if freshness.dirty and not rest:
-            self.save("fresh", freshness.snapshot(), self.counters)
-            freshness.dirty = False
-            self._fresh_saved = now
+        if not freshness.dirty or self._fresh_rest(now) and not at_once:
+            return
+        freshness.dirty = False
+        self._fresh_saved = now
+        try:
+            from ..core.freshness_record import snapshot  # noqa: PLC0415 - a slice
+
+            self.save("fresh", snapshot(freshness), self.counters)
+        except Exception as error:  # no memory to load it into: the next request tries again
+            self.internal("store", error)
+        if self._management is None:  # which would take it along
+            drop_all(_RECORDS)
 
     def _fresh_rest(self, now):
         if self._fresh_saved is None:
@@ -207,91 +226,15 @@ class Agent:
 
     async def run(self):
         """Run for ever. OSError: the primary port cannot be opened."""
-        if self.saving and sys.platform == "esp32":
-            self._pin = borrow("port.heap").grow()
-        await self.port.start_network(self.site, self.log, self._network_back)
-        self.beat = self.now()
-        self.open()
+        self.udp = await borrow("runtime.start").begin(self)
         self.want(reasons.BOOT)
-        reader = asyncio.create_task(self._read())
-        self.tasks = (("reader", reader),)
-        try:
-            await self._keep_time()
-        finally:
-            reader.cancel()
-
-    def _network_back(self):
-        # Names may lead elsewhere now, and the NAT has forgotten us (B20, STUN-20).
-        self.resolver.forget(None)
-        self.find_local_ip()
-        self.binding.moved(self.now())
-        self._wake.set()
-
-    def clock_set(self):
-        """The board knows the time of day now, or knows it better."""
-        self._wake.set()
-
-    async def _read(self):
-        while True:
-            try:
-                await self.udp.run()
-            except Exception as error:
-                # A defect of ours, or no memory: a stranger must not make the device deaf with it.
-                self.internal("net", error)
-                await asyncio.sleep_ms(0)
-
-    def internal(self, area, error):
-        """Log a defect of ours."""
-        sys.print_exception(error)
-        self.log("E", area, 'internal error="{}"'.format(repr(error)))
-        gc.collect()
-
-    def open(self):
-        """Open the primary port and bring everybody up to date."""
-        wanted = self.site["connection_request"]
-        try:
-            self.udp = PrimaryPort(
-                wanted["port"],
-                self._on_stun,
-                self._on_request,
-                wanted["cpu_share_percent"],
-                self.site["limits"]["datagram_bytes"],
-            )
-        except OSError as error:
-            self.network_error = "UDP port {} cannot be opened ({}): is it in use?".format(
-                wanted["port"], error
-            )
-            raise OSError(self.network_error)
-        self.log("I", "net", "listening udp={}".format(self.udp.port))
-        self.find_local_ip()
-        self._apply(self.now())
-
-    def close(self):
-        self.discovery.close()
-        if self.doorbell:
-            self.doorbell.open(False)
-        if self.udp:
-            self.udp.close()
-            self.udp = None
-
-    def want(self, reason):
-        """Ask for a session for one of the reasons of `core.schedule`."""
-        self.schedule.want(reason, self.now())
-        self._wake.set()
-
-    def reboot_soon(self):
-        """Restart the board after the present step, or after the session that runs."""
-        self._rebooting = True
-        self._wake.set()
-
-    async def _keep_time(self):
         while True:
             self.log.release()
             now = self.beat = self.now()
             self._wake.clear()
             if self._session is None:
                 if self._rebooting:
-                    self._reboot()
+                    borrow("runtime.start").reboot(self)
                 if self.jobs:
                     self._serve_jobs(now)
                 self._housekeeping(now)
@@ -314,6 +257,51 @@ class Agent:
                     pass
             else:
                 await asyncio.sleep_ms(0)
+
+    def network_back(self):
+        """Names may lead elsewhere now, and the NAT has forgotten us (B20, STUN-20)."""
+        self.resolver.forget(None)
+        self.find_local_ip()
+        self.binding.moved(self.now())
+        self._wake.set()
+
+    def clock_set(self):
+        """The board knows the time of day now, or knows it better."""
+        self._wake.set()
+
+    async def read(self):
+        """Read the primary port for ever."""
+        while True:
+            try:
+                await self.udp.run()
+            except Exception as error:
+                # A defect of ours, or no memory: a stranger must not make the device deaf with it.
+                self.internal("net", error)
+                await asyncio.sleep_ms(0)
+
+    def internal(self, area, error):
+        """Log a defect of ours."""
+        sys.print_exception(error)
+        self.log("E", area, 'internal error="{}"'.format(repr(error)))
+        gc.collect()
+
+    def close(self):
+        self.discovery.close()
+        if self.doorbell:
+            self.doorbell.open(False)
+        if self.udp:
+            self.udp.close()
+            self.udp = None
+
+    def want(self, reason):
+        """Ask for a session for one of the reasons of `core.schedule`."""
+        self.schedule.want(reason, self.now())
+        self._wake.set()
+
+    def reboot_soon(self):
+        """Restart the board after the present step, or after the session that runs."""
+        self._rebooting = True
+        self._wake.set()
 
     def _next(self, now):
         wait = LONGEST_SLEEP if self._session is None else _WATCH
@@ -351,15 +339,6 @@ class Agent:
         for verdict, count in enumerate(self.gate.counts):
             if count != self._counted[verdict] and verdict != gate.ACCEPTED:
                 self._show_drops(verdict, now)
-
-    def _reboot(self):
-        self.management().save()
-        if self.gate.freshness.dirty:
-            self.save("fresh", self.gate.freshness.snapshot(), self.counters)
-        self.log("I", "boot", "reboot")
-        self.close()
-        self.port.set_failed_boots(0)
-        self.port.reset()
 
     # Sessions
 
@@ -424,7 +403,8 @@ class Agent:
 
     # Datagrams
 
-    def _on_stun(self, data):
+    def on_stun(self, data):
+        """Take a datagram that may be an answer of the STUN server."""
         now = self.now()
         if self.binding.datagram(data, len(data), now):
             self._serve_binding(now)
@@ -447,7 +427,8 @@ class Agent:
         if packet and not self.udp.send(packet, binding.destination):
             self.log("D", "net", "send-failed")
 
-    def _on_request(self, data):
+    def on_request(self, data):
+        """Take a Connection Request; True when a session may have started."""
         now = self.now()
         self.settle(now)
         verdict = self.gate.handle(data, len(data), now)
@@ -459,8 +440,8 @@ class Agent:
         return False
 
     def settle(self, now):
-        """Before a request is judged: the session that has just ended may have set what it is
-        checked with.
+        """Parameters that changed are told to their users. Before a request is judged: the session
+        that has just ended may have set what it is checked with.
         """
         if self._stale:
             self._apply(now)

@@ -6,7 +6,6 @@ import asyncio
 
 from .console import Console
 from .log import write
-from .store import Store
 
 RETRY_S = 300  # then the agent gets another try
 _RECORDS = ("params", "events", "fresh", "device")
@@ -58,6 +57,8 @@ class SafeMode:
         if name == "help":
             return ["{:16}{}".format(usage, text) for usage, text in _HELP]
         if name == "factory-reset":
+            from .store import Store  # noqa: PLC0415 - a slice
+
             store = Store(self._port.folder, self.log)
             counters = self._port.counters(store)
             for record in _RECORDS:

@@ -1,12 +1,18 @@
-"""What comes first after power-up and is not needed again: configuration and banner."""
+"""What comes first after power-up and what comes last: configuration, banner, network and tasks,
+safe mode, reboot and prompt. Nothing of it is needed in between.
+"""
 
+import asyncio
 import json
 import sys
+import time
 
 from .. import VERSION, core
-from .slices import drop
+from .slices import borrow, drop
 
 SITE = "site.json"
+_BOARD = "board.json"
+_RESTART_S = 5
 OLDEST = (1, 23, 0)  # MicroPython before it lacks what TLS and PPP need
 
 
@@ -16,7 +22,7 @@ def site(port, log):
     """
     found = wrong = None
     try:
-        port.read_board()
+        _read_board(port)
         found = _site(port)
     except ValueError as error:
         wrong = error
@@ -29,6 +35,17 @@ def site(port, log):
         text = 'config file={} error="{}"; mend it and flash again'
         log("E", "boot", text.format(SITE, wrong))
     return found
+
+
+def _read_board(port):
+    # Without a word of `flash.py` the port's defaults stay.
+    try:
+        with open(_BOARD) as file:
+            port.take_board(json.load(file))
+    except OSError:
+        pass
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(_BOARD + " is damaged")
 
 
 def _banner(log, port, site):
@@ -60,3 +77,104 @@ def _site(port):
     if not site["device"]["serial_number"]:
         site["device"]["serial_number"] = port.unique_id()
     return site
+
+
+async def begin(agent):
+    """Start the tasks of the agent and return the primary port, once the network is there.
+    OSError: that port cannot be opened.
+    """
+    _beside(agent)
+    if agent.saving and sys.platform == "esp32":
+        agent.pin = borrow("port.heap").grow()
+    await agent.port.start_network(agent.site, agent.log, agent.network_back)
+    agent.beat = agent.now()
+    port = open_port(agent)
+    agent.tasks = (("reader", asyncio.create_task(agent.read())),)
+    return port
+
+
+def open_port(agent):
+    """Open and return the primary port, and bring everybody up to date."""
+    from .udp import PrimaryPort  # noqa: PLC0415
+
+    wanted = agent.site["connection_request"]
+    try:
+        port = PrimaryPort(
+            wanted["port"],
+            agent.on_stun,
+            agent.on_request,
+            wanted["cpu_share_percent"],
+            agent.site["limits"]["datagram_bytes"],
+        )
+    except OSError as error:
+        agent.network_error = "UDP port {} cannot be opened ({}): is it in use?".format(
+            wanted["port"], error
+        )
+        raise OSError(agent.network_error)
+    agent.log("I", "net", "listening udp={}".format(port.port))
+    agent.find_local_ip()
+    agent.settle(agent.now())
+    return port
+
+
+def _beside(agent):
+    from .console import Console  # noqa: PLC0415
+    from .supervisor import Supervisor  # noqa: PLC0415
+
+    beside = [Console(agent).run(), Supervisor(agent).run()]
+    if agent.site["time"]["ntp_server"]:
+        from .clock import keep  # noqa: PLC0415
+
+        beside.append(keep(agent))
+    if agent.site["app"]["folder"]:
+        from .application import run  # noqa: PLC0415
+
+        beside.append(run(agent))
+    if "led" in agent.port.board.get("pins", ()):
+        from .led import of_agent, show  # noqa: PLC0415
+
+        beside.append(show(agent.port.board["pins"], of_agent, agent))
+    for one in beside:
+        asyncio.create_task(one)
+
+
+async def safe_mode(port, log, failed):
+    """Wait for somebody to look at the board, or for another try; does not return."""
+    from .safe_mode import SafeMode  # noqa: PLC0415
+
+    mode = SafeMode(port, log, failed)
+    if "led" in port.board.get("pins", ()):
+        from .led import of_safe_mode, show  # noqa: PLC0415
+
+        asyncio.create_task(show(port.board["pins"], of_safe_mode, mode))
+    await mode.run()
+
+
+def reboot(agent):
+    """Save what is to be saved and restart the board."""
+    agent.management().save()
+    agent.save_freshness(True)
+    agent.log("I", "boot", "reboot")
+    agent.close()
+    agent.port.set_failed_boots(0)
+    agent.port.reset()
+
+
+def ended(port, log, error):
+    """Say why the agent ended; the prompt follows, or another boot."""
+    if isinstance(error, KeyboardInterrupt):
+        left = port.leave()
+        port.set_failed_boots(0)  # somebody is there
+        text = "stopped; Ctrl-D starts again"
+        if left:
+            text += "; the watchdog restarts the board in {} s".format(left)
+        log("I", "boot", text)
+    elif isinstance(error, OSError):
+        port.leave()
+        log("E", "boot", 'failed error="{}"'.format(error))
+    else:
+        # A defect of ours must not leave a device that nobody can reach.
+        sys.print_exception(error)
+        log("E", "boot", 'crashed error="{}" restart_s={}'.format(repr(error), _RESTART_S))
+        time.sleep(_RESTART_S)
+        port.reset()

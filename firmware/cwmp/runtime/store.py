@@ -18,27 +18,32 @@ _GENERATIONS = (".json", ".new", ".old")
 
 
 class Store:
-    """Records by name in `folder`, which is made if it is missing. log(level, area, text)."""
+    """Records by name in `folder`. log(level, area, text)."""
 
     def __init__(self, folder, log):
         self._path = folder + "/"
         self._log = log
+
+    def begin(self):
+        """At the start: make the folder if it is missing, and say what a cut has left behind.
+        Return whether there is a record "jobs": most boards have none to load.
+        """
+        folder = self._path[:-1]
         try:
             os.mkdir(folder)
         except OSError:
             pass  # it is there, or the first `save` says what is wrong
-        self.has_jobs = False  # whether there was a record "jobs": most boards have none to load
-        for file in self._files():
-            if file.endswith(".new"):  # what a cut in the middle of `save` leaves behind
-                log("W", "store", "unfinished record={}".format(file[: -len(".new")]))
-            if file.startswith("jobs."):
-                self.has_jobs = True
-
-    def _files(self):
+        has_jobs = False
         try:
-            return os.listdir(self._path[:-1])
+            files = os.listdir(folder)
         except OSError:
-            return ()
+            files = ()
+        for file in files:
+            if file.endswith(".new"):  # of a cut in the middle of `save`
+                self._log("W", "store", "unfinished record={}".format(file[: -len(".new")]))
+            if file.startswith("jobs."):
+                has_jobs = True
+        return has_jobs
 
     def load(self, name):
         """Return the value saved last under `name`, None when there is none."""

@@ -57,6 +57,7 @@ def session_about(count, kept):
     model = DataModel(objects, load({}), getters, setters={"limit": put})
     notification = Notification(model)
     store = Store("state", lambda level, area, text: None)
+    store.begin()
 
     def persist(record):
         store.save("params", record)
