@@ -15,7 +15,7 @@ BOOT = """
 runtime.poll runtime.log runtime.slices runtime.console port.base port.link runtime.boot
 """
 AGENT = """
-wire.hmac_sha1 wire.udp_request wire.stun core.freshness core.retry core.schedule
+wire.emitter wire.hmac_sha1 wire.udp_request wire.stun core.freshness core.retry core.schedule
 core.connection_request core.stun_transaction core.nat_binding core.periodic
 runtime.resolver runtime.udp runtime.discovery runtime.agent runtime.supervisor
 """

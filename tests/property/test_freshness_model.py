@@ -65,7 +65,7 @@ class FreshnessModel(RuleBasedStateMachine):
     def offer(self, datagram: bytes, ts: int, number: int, genuine: bool = True) -> None:
         verdict = self.gate.handle(datagram, len(datagram), 0)
         want = genuine and self.ring and self.is_fresh(ts, number)
-        assert (verdict == gate.ACCEPTED) == want, gate.NAMES[verdict]
+        assert (verdict == gate.ACCEPTED) == want, gate.name(verdict)
         if want:
             self.take(ts, number)
             assert self.gate.handle(datagram, len(datagram), 0) == gate.DUPLICATE

@@ -21,21 +21,18 @@ BAD_SIGNATURE = const(6)
 LIMITED = const(7)
 DISABLED = const(8)
 
-NAMES = (
-    "accepted",
-    "malformed",
-    "no-credentials",
-    "wrong-username",
-    "stale",
-    "duplicate",
-    "bad-signature",
-    "limited",
-    "disabled",
-)
+VERDICTS = const(9)  # how many there are
+_NAMES = """accepted malformed no-credentials wrong-username stale duplicate bad-signature
+limited disabled"""
 
 MAX_DATAGRAM = const(1472)
 _SIG = const(8)  # of the offsets: where the signature starts
 _BEHIND = const(3)  # from what `look` answers to STALE and DUPLICATE
+
+
+def name(verdict):
+    """Return the name of a verdict."""
+    return _NAMES.split()[verdict]
 
 
 class ConnectionRequestGate:
@@ -59,7 +56,8 @@ class ConnectionRequestGate:
         self._closed = (
             NO_CREDENTIALS  # verdict for all that is well-formed, 0 when requests are taken
         )
-        self._enabled = True
+        self.enabled = True
+        self.has_credentials = False
         # By what `read` found wrong; one whose un is wrong, or whose ts is old, is well-formed as
         # far as it was read.
         self._verdicts = [MALFORMED] * (wire.OLD_TS + 1)
@@ -68,7 +66,7 @@ class ConnectionRequestGate:
         self._state = self.freshness.state
         self._parts = self._offsets, b"", self._text, self._state
         self.effect = 0  # what `ring` answered last
-        self.counts = [0] * len(NAMES)
+        self.counts = [0] * VERDICTS
         self.detail = (
             0  # for MALFORMED: what `wire.udp_request.read` found, see udp_request_error.py
         )
@@ -82,27 +80,16 @@ class ConnectionRequestGate:
         self._offsets[wire.USERNAME] = len(self._username)
         self._parts = self._offsets, self._username, self._text, self._state
         self._hmac = HmacSha1(password.encode()) if good else None
-        self._decide()
+        self.enable(self.enabled)
 
-    @property
-    def has_credentials(self):
-        return self._hmac is not None
-
-    @property
-    def enabled(self):
-        """EnableCWMP: while False nothing is accepted (TCR-25)."""
-        return self._enabled
-
-    @enabled.setter
-    def enabled(self, value):
-        self._enabled = value
-        self._decide()
-
-    def _decide(self):
-        if self._hmac is None:
+    def enable(self, value):
+        """Take EnableCWMP: while False nothing is accepted (TCR-25)."""
+        self.enabled = value
+        self.has_credentials = self._hmac is not None
+        if not self.has_credentials:
             self._closed = NO_CREDENTIALS
         else:
-            self._closed = 0 if self._enabled else DISABLED
+            self._closed = 0 if value else DISABLED
         self._verdicts[wire.WRONG_USERNAME] = self._closed or WRONG_USERNAME
         self._verdicts[wire.OLD_TS] = self._closed or STALE
 

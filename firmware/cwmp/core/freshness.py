@@ -5,14 +5,7 @@
 import micropython
 from micropython import const
 
-
-# Outside the viper emitter a pointer is the buffer itself.
-def ptr8(buffer):
-    return buffer
-
-
-ptr16 = ptr8
-
+from ..wire.emitter import ptr8, ptr16
 
 FRESH = const(0)
 STALE = const(1)  # ts before the last accepted one

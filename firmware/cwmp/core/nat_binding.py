@@ -26,8 +26,6 @@ RESOLVING = const(1)
 ASKING = const(2)  # a transaction is under way
 WAITING = const(3)  # until the next keepalive or the next attempt
 
-STATES = ("off", "resolving", "asking", "waiting")
-
 
 def keepalive_period(minimum, maximum, lifetime=None):
     """Return the keepalive period in seconds for the two TR-181 parameters (STUN-50 to 52).
@@ -87,7 +85,7 @@ class NatBinding:
         self._sent_at = None  # first send of the last transaction that was no BINDING-CHANGE
         self._announce = False  # a change that the server has not confirmed yet
         self._announced = 0  # announcements at once in a row
-        self._resolved = None
+        self.destination = None  # where datagrams of `tick` go: what `resolved` was given
 
     def configure(
         self,
@@ -158,7 +156,7 @@ class NatBinding:
     @property
     def terms(self):
         """What the discovery has to begin anew for when it changes, and the period it gave."""
-        return self.mapped, self._resolved, self.bounds, self.lifetime
+        return self.mapped, self.destination, self.bounds, self.lifetime
 
     def use(self, lifetime, now):
         """Take the longest period in seconds that is known to hold the binding, None: the minimum
@@ -197,7 +195,7 @@ class NatBinding:
         if address is None:
             self._fail("no IPv4 address for the STUN server", now)
             return
-        self._resolved = address
+        self.destination = address
         self._begin(now, self._announce)
 
     def moved(self, now):
@@ -228,11 +226,6 @@ class NatBinding:
         if packet:
             self.counts["requests"] += 1
         return packet
-
-    @property
-    def destination(self):
-        """Where datagrams of `tick` go: what `resolved` was given."""
-        return self._resolved
 
     # Transactions.
 

@@ -22,7 +22,7 @@ LIMITED = const(0)
 START = const(1)
 FOLDED = const(2)
 AFTER = const(3)
-VERDICTS = ("limited", "start", "folded", "after")
+VERDICTS = "limited start folded after"
 
 # Reasons that do not cut a retry wait short: a periodic tick merges into it.
 _PATIENT = const(PERIODIC | RETRY)
@@ -190,17 +190,6 @@ class Schedule:
             if wait is None or opens < wait:
                 wait = opens
         return None if wait is None else min(wait, _LONGEST)
-
-    def asked(self):
-        """Return (reasons of the session that runs or None, reasons that wait, retries so far or
-        None while none is due), for the console.
-        """
-        wanted = self._wanted | self._held | (RING if self._owed else 0)
-        return (
-            self._carried if self._session else None,
-            wanted,
-            None if self._retry_at is None else self._failures,
-        )
 
     def _reason_wait(self, now):
         wanted = self._wanted

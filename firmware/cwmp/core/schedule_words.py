@@ -16,7 +16,7 @@ _WORDS = (
 
 def why(schedule, now):
     """Return in plain words what is going on."""
-    carried, wanted, retries = schedule.asked()
+    carried, wanted, retries = _asked(schedule)
     if carried is not None:
         words = _words(carried)
         return "session running" + (" for " + words if words else "")
@@ -32,6 +32,16 @@ def why(schedule, now):
     if wanted == reasons.RING:  # it waits for nothing else
         return text + ", over the limit"
     return text
+
+
+def _asked(schedule):
+    # -> reasons of the session that runs or None, reasons that wait, retries so far or None while
+    # none is due
+    return (
+        schedule._carried if schedule.running else None,
+        schedule._wanted | schedule._held | (reasons.RING if schedule._owed else 0),
+        None if schedule._retry_at is None else schedule._failures,
+    )
 
 
 def _words(asked):

@@ -16,7 +16,19 @@ _AT_PROMPT = 3600  # s: so long may a board stand at its prompt before the watch
 
 
 class Port:
-    """One board. Methods may block only where it is said."""
+    """One board. Methods may block only where it is said. Each port has besides:
+
+    `unique_id()`: a short text that differs from board to board for life (serial number).
+    `set_unix_time(seconds)`: set the clock to whole Unix seconds.
+    `counters(store)`: what keeps small records that change often; `store` where flash is all there
+    is.
+    `start_network(site, log, changed)`: awaited to bring the network up as `site["network"]` says;
+    returns when an address is there. `changed()` is called when it was lost and is back.
+    `silent(ms)`: nobody has answered for so long, though somebody was asked (B22); 0: all is well.
+    `local_ip(address)`: the local IPv4 address (text) used towards `address` (of getaddrinfo), ""
+    when there is none. OSError: no network.
+    `reset()`: restart the board. Does not return.
+    """
 
     name = "?"
     network = "host"  # the driver: names its rows in `core.settings.NETWORKS`
@@ -38,10 +50,6 @@ class Port:
         self.name = board["name"]
         self.network = board["network"]["driver"]
 
-    def unique_id(self):
-        """Return a short text that differs from board to board for life (serial number)."""
-        raise OSError("this board has no unique id: set device.serial_number")
-
     def random_bytes(self, count):
         """Return `count` random bytes fit for transaction ids and nonces."""
         return os.urandom(count)
@@ -50,29 +58,6 @@ class Port:
         """Return Unix seconds, None when the clock was never set."""
         seconds = int(time.time()) + EPOCH
         return seconds if seconds >= _CLOCK_SET else None
-
-    def set_unix_time(self, seconds):
-        """Set the clock to whole Unix seconds."""
-
-    def counters(self, store):
-        """Return what keeps small records that change often; `store` where flash is all there
-        is.
-        """
-        return store
-
-    async def start_network(self, site, log, changed):
-        """Bring the network up as `site["network"]` says; returns when an address is there.
-        `changed()` is called when it was lost and is back.
-        """
-
-    def silent(self, ms):
-        """Nobody has answered for so long, though somebody was asked (B22); 0: all is well."""
-
-    def local_ip(self, address):
-        """Return the local IPv4 address (text) used towards `address` (of getaddrinfo), "" when
-        there is none.
-        """
-        raise OSError("no network")
 
     # What outlives a reset, but not the power
 
@@ -105,7 +90,3 @@ class Port:
             return 0
         self.watchdog(_AT_PROMPT)
         return _AT_PROMPT
-
-    def reset(self):
-        """Restart the board. Does not return."""
-        raise SystemExit(3)

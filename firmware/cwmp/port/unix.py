@@ -53,6 +53,15 @@ class UnixPort(Port):
         os.rename(path + ".new", path)
         return made
 
+    def counters(self, store):
+        return store
+
+    async def start_network(self, site, log, changed):
+        pass  # the host has one
+
+    def silent(self, ms):
+        pass
+
     def local_ip(self, address):
         # This port has no getsockname (B24): a connected socket shows its local end in the
         # kernel's table.

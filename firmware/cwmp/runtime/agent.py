@@ -79,8 +79,8 @@ class Agent:
         self._rebooting = False
         self.pin = None  # see port/heap.py
         self._fresh_saved = None
-        self._shown = [None] * len(gate.NAMES)  # when a drop of each kind was last logged
-        self._counted = [0] * len(gate.NAMES)
+        self._shown = [None] * gate.VERDICTS  # when a drop of each kind was last logged
+        self._counted = [0] * gate.VERDICTS
         has_jobs = self.store.begin()
         from ..core.freshness_record import restore  # noqa: PLC0415 - a slice
 
@@ -451,7 +451,7 @@ class Agent:
         # Until the Inform is on its way: the session's task runs before that of the time.
         self.log.hold()
         self.start_session()
-        text = "accepted effect={}{}".format(reasons.VERDICTS[self.gate.effect], via)
+        text = "accepted effect={}{}".format(reasons.VERDICTS.split()[self.gate.effect], via)
         self.log("I", "cr", text)
         self._wake.set()
 
@@ -471,5 +471,5 @@ class Agent:
         # Copies against loss are no news (UCR-22).
         level = "D" if verdict == gate.DUPLICATE else "W"
         self.log(
-            level, "cr", "dropped reason={} count={}{}".format(gate.NAMES[verdict], count, detail)
+            level, "cr", "dropped reason={} count={}{}".format(gate.name(verdict), count, detail)
         )

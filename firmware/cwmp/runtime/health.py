@@ -4,6 +4,8 @@ from ..core import connection_request as gate
 from ..core import nat_binding
 from ..core.schedule_words import why
 
+_STATES = "off resolving asking waiting"  # of core/nat_binding.py
+
 # What the STUN server makes of RESPONSE-ADDRESS, in the order of core/lifetime.py.
 _SERVERS = (
     "not known yet what the STUN server can do",
@@ -148,7 +150,7 @@ def status(agent, now):
     for line in binding(agent, now):
         yield line
     counts = agent.gate.counts
-    shown = ["{}={}".format(gate.NAMES[i], counts[i]) for i in range(len(counts)) if counts[i]]
+    shown = ["{}={}".format(gate.name(i), counts[i]) for i in range(len(counts)) if counts[i]]
     if agent.udp and agent.udp.unknown:
         shown.append("neither={}".format(agent.udp.unknown))  # nor STUN
     yield "requests  " + (" ".join(shown) or "none yet")
@@ -187,7 +189,7 @@ def binding(agent, now):
         yield "binding   STUN is off; listening at {}".format(address or "(no address)")
         return
     yield "binding   {} nat={} state={} keepalive={} s".format(
-        address or "(none)", 1 if nat else 0, nat_binding.STATES[b.state], b.period
+        address or "(none)", 1 if nat else 0, _STATES.split()[b.state], b.period
     )
     answered = "never"
     if b.answered is not None:

@@ -12,11 +12,12 @@ def apply(management, now):
     def values(names):
         return [model.value("Device.ManagementServer." + name) for name in names.split()]
 
-    wait, multiplier, throttle, agent.gate.enabled, bell = values(
+    wait, multiplier, throttle, enabled, bell = values(
         "CWMPRetryMinimumWaitInterval CWMPRetryIntervalMultiplier"
         " DefaultActiveNotificationThrottle EnableCWMP HTTPConnectionRequestEnable"
     )
     agent.schedule.configure(wait, multiplier, throttle)
+    agent.gate.enable(enabled)
     management.know_acs()
     credentials = values("ConnectionRequestUsername ConnectionRequestPassword")
     credentials.append(agent.acs_url)
@@ -31,7 +32,7 @@ def apply(management, now):
         if agent.http_enabled is not None:
             management.url_changed()
         agent.http_enabled = bell
-    bell = bell and agent.gate.enabled
+    bell = bell and enabled
     if bell and not agent.doorbell:
         from .doorbell import Doorbell  # noqa: PLC0415 - not every site wants it
 

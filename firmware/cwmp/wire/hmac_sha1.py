@@ -7,11 +7,10 @@ import hashlib
 import micropython
 from micropython import const
 
+from .emitter import ptr8
+
 _BLOCK = const(64)
 
-# Outside the viper emitter (CPython, or a board without native code) a pointer is the buffer
-# itself.
-ptr8 = bytes
 _sha1 = hashlib.sha1
 
 
@@ -22,8 +21,11 @@ class HmacSha1:
         if len(key) > _BLOCK:
             key = _sha1(key).digest()
         key = key + bytes(_BLOCK - len(key))
-        self._inner = bytes([byte ^ 0x36 for byte in key])
-        self._outer = bytes([byte ^ 0x5C for byte in key])
+        self._inner = bytearray(key)
+        self._outer = bytearray(key)
+        for i in range(_BLOCK):
+            self._inner[i] ^= 0x36
+            self._outer[i] ^= 0x5C
 
     def digest(self, text, more=None):
         """Return the 20 bytes of HMAC-SHA1 over `text` followed by `more`."""

@@ -9,14 +9,7 @@ the HMAC covers the digits (UCR-09, UCR-12).
 import micropython
 from micropython import const
 
-
-# Outside the viper emitter a pointer is the buffer itself.
-def ptr8(buffer):
-    return buffer
-
-
-ptr16 = ptr8
-
+from .emitter import ptr8, ptr16
 
 # What is wrong with a datagram, in the order of the checks: `read` answers the negative of it.
 NOT_GET = const(1)

@@ -57,7 +57,7 @@ def run(gate, datagrams, want):
             handle(data, len(data), 0)
     spent = time.ticks_diff(time.ticks_us(), start)
     if gate.counts[want] - before != ROUNDS:
-        raise RuntimeError("not every datagram was " + connection_request.NAMES[want])
+        raise RuntimeError("not every datagram was " + connection_request.name(want))
     return spent * 1000 // ROUNDS
 
 
