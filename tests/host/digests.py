@@ -168,7 +168,6 @@ class Stun:
             found.xor_mapped,
             found.xor_mapped_draft,
             found.error,
-            list(found.unknown),
         ]
         return said + [found.integrity, verified]
 

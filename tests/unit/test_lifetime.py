@@ -442,3 +442,10 @@ def test_stun_03_a_new_id_for_every_transaction_of_the_discovery():
     for sends in ids.values():
         assert len({which for _, which in sends}) == 1
         assert sends[-1][0] - sends[0][0] <= 7900 and len(sends) <= 9
+
+
+def test_stun_53_probe_carries_response_address_and_no_tag():
+    tid = bytes(range(16))
+    head = b"\0\1\0\x14" + tid + b"\0\2\0\x08\0\1\x9c\x40\xc6\x33\x64\x07"
+    assert lt._request(tid, ("198.51.100.7", 40000)) == head + b"\0\3\0\4\0\0\0\0"
+    assert lt._request(tid, None) == b"\0\1\0\x08" + tid + b"\0\3\0\4\0\0\0\0"

@@ -1,14 +1,23 @@
 """When a network link that looks well is not trusted any more (B22)."""
 
-from cwmp.port.link import Distrust
+from cwmp.port.link import Keeper
 
 MINUTE = 60000
 
 
 def restarts(silences):
     """Return those of the given silences (ms) at which the link was restarted."""
-    distrust = Distrust()
-    return [ms for ms in silences if distrust.silent(ms)]
+    found = []
+    keeper = Keeper(None, lambda level, area, text: found.append(text), None)
+    for ms in silences:
+        known = len(found)
+        keeper.restart = False
+        keeper.silent(ms)
+        assert keeper.restart == (len(found) > known)
+        if keeper.restart:
+            assert found[-1] == "distrusted silent_s={}".format(ms // 1000)
+            found[-1] = ms
+    return found
 
 
 def test_b22_five_minutes_without_any_answer_restart_the_link():

@@ -54,11 +54,11 @@ def test_vectors_of_requests():
         ("binding_request_username_space_padded", stun.binding_request(TID, "cpe-01")),
         (
             "binding_request_integrity_pad64",
-            stun.binding_request(TID, name, True, True, None, key, stun.PADDED),
+            stun.binding_request(TID, name, True, True, key, stun.PADDED),
         ),
         (
             "binding_request_integrity_nopad",
-            stun.binding_request(TID, name, True, True, None, key, stun.UNPADDED),
+            stun.binding_request(TID, name, True, True, key, stun.UNPADDED),
         ),
     ):
         want, _ = vector(entry)
@@ -86,8 +86,6 @@ def test_vectors_of_answers():
             assert text(message.xor_mapped_draft) == expect["xor_mapped_0x8020"]
         if "code" in expect:
             assert message.error == (expect["code"] or 420), entry["name"]
-        if "unknown" in expect:
-            assert all("0x{:04X}".format(code) in expect["unknown"] for code in message.unknown)
         if "variant" in expect:
             assert stun.verify(data, len(data), message, HmacSha1(expect["key_ascii"].encode()))
 
@@ -182,8 +180,6 @@ def test_stun_07_of_equal_attributes_the_first_counts():
             assert found == getattr(stun.parse(once, len(once)), name) is not None, name
     twice = response((9, b"\0\0\4\1"), (9, b"\0\0\4\x14"), kind=0x0111)
     assert stun.parse(twice, len(twice)).error == 401
-    twice = response((0x000A, b"\0\2"), (0x000A, b"\0\3"), kind=0x0111)
-    assert stun.parse(twice, len(twice)).unknown == [2]
 
 
 def test_stun_07_b11_malformed_is_an_error_and_nothing_else():
@@ -226,7 +222,7 @@ def test_stun_14_username_is_padded_with_spaces():
 
 
 def test_stun_15_order_and_size():
-    made = stun.binding_request(TID, "u" * 60, True, True, None, HmacSha1(b"k"), stun.PADDED)
+    made = stun.binding_request(TID, "u" * 60, True, True, HmacSha1(b"k"), stun.PADDED)
     assert [code for code, _ in attributes(made)] == [6, 0xC001, 0xC002, 8]
     assert len(made) <= 200
 
@@ -236,11 +232,6 @@ def test_stun_16_nothing_else_in_normal_requests():
         assert not {
             code for code, _ in attributes(stun.binding_request(TID, "u", True, change))
         } & {2, 3}
-
-
-def test_stun_53_probe_carries_response_address_and_no_tag():
-    made = stun.binding_request(TID, primary=False, response_address=("198.51.100.7", 40000))
-    assert attributes(made) == [(2, unhex("00019c40c6336407")), (3, bytes(4))]
 
 
 def test_stun_21_mapped_before_xor():
@@ -254,8 +245,8 @@ def test_stun_21_mapped_before_xor():
 
 def test_stun_32_33_both_variants():
     key = HmacSha1(b"s3cret")
-    padded = stun.binding_request(TID, "user", True, False, None, key, stun.PADDED)
-    plain = stun.binding_request(TID, "user", True, False, None, key, stun.UNPADDED)
+    padded = stun.binding_request(TID, "user", True, False, key, stun.PADDED)
+    plain = stun.binding_request(TID, "user", True, False, key, stun.UNPADDED)
     assert padded[:-20] == plain[:-20] and padded != plain
     size = len(padded) - 24
     assert padded[-20:] == key.digest(padded[:size] + bytes(64 - size % 64))
@@ -266,8 +257,8 @@ def test_stun_32_33_both_variants():
 def test_stun_33_ambiguous_when_the_text_fills_whole_blocks():
     key = HmacSha1(b"k")
     for length in range(1, 64):
-        a = stun.binding_request(TID, "u" * length, True, False, None, key, stun.PADDED)
-        b = stun.binding_request(TID, "u" * length, True, False, None, key, stun.UNPADDED)
+        a = stun.binding_request(TID, "u" * length, True, False, key, stun.PADDED)
+        b = stun.binding_request(TID, "u" * length, True, False, key, stun.UNPADDED)
         assert (a == b) == stun.is_ambiguous(a)
 
 

@@ -10,6 +10,8 @@ for A or B go to `datagram()` first and `tick(now)` says what to send. A slice: 
 two periods differ.
 """
 
+import struct
+
 from micropython import const
 
 from ..wire import stun
@@ -168,13 +170,12 @@ class Lifetime:
     def _ask(self, now, step):
         self._step = step
         tid = stun.transaction_id(self._random(16), True)
-        # FreeACS answers no request that has neither CHANGE-REQUEST nor the tag (X9).
-        packet = b"\x00\x01\x00\x08" + tid + b"\x00\x03\x00\x04\x00\x00\x00\x00"
+        address = None
         if step == _PROBE:
             self._waited = (now - self._since) // 1000
             self.probes += 1
-            packet = stun.binding_request(tid, "", False, False, self._address)
-        self._transaction = Transaction(tid, packet, now)
+            address = self._address
+        self._transaction = Transaction(tid, _request(tid, address), now)
         self._deadline = now
 
     def _rest(self, now, delay):
@@ -305,3 +306,15 @@ class Lifetime:
             return None
         found = self.bad or good
         return min(found - min(10, found // 10), good - max(1, min(5, good // 20)))
+
+
+def _request(tid, address):
+    # A Binding Request whose answer goes to `address`, (host, port), or to the sender (STUN-53).
+    # FreeACS answers no request that has neither CHANGE-REQUEST nor the tag (X9).
+    body = b""
+    if address:
+        host, port = address
+        body = struct.pack(">HHHH", stun.RESPONSE_ADDRESS, 8, 1, port)
+        body += bytes([int(part) for part in host.split(".")])
+    body += struct.pack(">HHI", stun.CHANGE_REQUEST, 4, 0)
+    return struct.pack(">HH", stun.REQUEST, len(body)) + tid + body

@@ -235,9 +235,7 @@ class NatBinding:
         tid = stun.transaction_id(self._random(16), self._cookie)
         username = self._username if self._send_username or signed else ""
         hmac = self._hmac if signed else None
-        packet = stun.binding_request(
-            tid, username, True, change, None, hmac, signed or stun.PADDED
-        )
+        packet = stun.binding_request(tid, username, True, change, hmac, signed or stun.PADDED)
         if len(packet) > 200 and self.failures == 0:
             self._log("W", "binding", "request-long bytes={}".format(len(packet)))
         if signed is None:

@@ -17,25 +17,6 @@ _SILENCE = const(300000)  # ms without any answer until the link is no longer tr
 _SILENCE_MAX = const(4800000)
 
 
-class Distrust:
-    """When to restart a link that looks well: after 5 minutes of silence, then after twice as
-    long, so that a server that is gone does not cost the device its network again and again.
-    """
-
-    def __init__(self):
-        self._limit = self._next = _SILENCE
-
-    def silent(self, ms):
-        """Take how long nobody has answered (0: somebody does); True: restart the link now."""
-        if not ms:
-            self._limit = self._next = _SILENCE
-        elif ms >= self._next:
-            self._limit = min(2 * self._limit, _SILENCE_MAX)
-            self._next = ms + self._limit
-            return True
-        return False
-
-
 class Keeper:
     """One task that looks at the link twice a second; `changed()` is called when it is back."""
 
@@ -43,8 +24,8 @@ class Keeper:
         self._link = link
         self._log = log
         self._changed = changed
-        self._distrust = Distrust()
-        self._restart = False
+        self._limit = self._next = _SILENCE
+        self.restart = False  # as soon as it may
         self.task = None
 
     async def start(self):
@@ -58,15 +39,22 @@ class Keeper:
             self.task.cancel()
 
     def silent(self, ms):
-        """See `Port.silent`."""
-        if self._distrust.silent(ms):
+        """See `Port.silent`. A link that looks well is started afresh after 5 minutes of silence,
+        then after twice as long, so that a server that is gone does not cost the device its
+        network again and again.
+        """
+        if not ms:
+            self._limit = self._next = _SILENCE
+        elif ms >= self._next:
+            self._limit = min(2 * self._limit, _SILENCE_MAX)
+            self._next = ms + self._limit
             self._log("W", "net", "distrusted silent_s={}".format(ms // 1000))
-            self._restart = True
+            self.restart = True
 
     async def _keep(self):
         while True:
             await asyncio.sleep_ms(_POLL)
-            if self._restart:
+            if self.restart:
                 await self._afresh()
             elif self._link.address():
                 continue
@@ -90,7 +78,7 @@ class Keeper:
         self._log("I", "net", "up address={}".format(link.address()))
 
     async def _afresh(self):
-        self._restart = False
+        self.restart = False
         try:
             self._link.down()
         except OSError:

@@ -22,7 +22,6 @@ from .slices import borrow, drop_all, scarce
 _DROPS_SHOWN_MS = const(10000)  # least time between two lines about one kind of dropped datagram
 LONGEST_SLEEP = 60000  # ms
 _WATCH = const(1000)  # while a session runs: its guard is this exact
-_FEW_LINES = const(10)  # of the log, where memory is scarce
 _CONSOLE = "cwmp.runtime.commands"
 _RECORDS = ("runtime.store", "port.nvs", "core.freshness_record")
 _LINGER = const(3000)  # ms that what was loaded stays, for what comes next: a binding after a boot
@@ -70,8 +69,6 @@ class Agent:
         memory = site["limits"]["memory"]
         # Whether it drops what it does not need at the moment.
         self.saving = scarce() if memory == "auto" else memory == "save"
-        if self.saving:
-            log.keep(_FEW_LINES)
         self._wake = asyncio.Event()
         self._stale = True  # parameters changed: their users have not been told
         self._clock_known = False
@@ -81,17 +78,6 @@ class Agent:
         self._fresh_saved = None
         self._shown = [None] * gate.VERDICTS  # when a drop of each kind was last logged
         self._counted = [0] * gate.VERDICTS
-        has_jobs = self.store.begin()
-        from ..core.freshness_record import restore  # noqa: PLC0415 - a slice
-
-        restore(self.gate.freshness, self.counters.load("fresh"))
-        self.management()
-        if has_jobs:
-            try:
-                self.load_jobs()
-            except Exception as error:  # of another version: nothing there is worth the device
-                self.internal("transfer", error)
-                self.store.remove("jobs")
 
     def load_jobs(self):
         """Return the Jobs, loaded if need be."""
@@ -169,11 +155,6 @@ class Agent:
         if self._fresh_saved is None:
             return 0
         return max(0, self._fresh_saved + self.site["limits"]["freshness_write_s"] * 1000 - now)
-
-    def forget_requests(self):
-        """Forget which Connection Requests were accepted, on flash as well."""
-        self.gate.freshness.clear()
-        self.counters.remove("fresh")
 
     def save(self, name, value, store=None):
         """Put a record on flash; a failure is logged."""

@@ -36,12 +36,6 @@ class Log:
         self.typed = ""  # what somebody is typing: a log line does not begin behind it
         self.set_level(level)
 
-    def keep(self, count):
-        """Keep the last `count` lines from now on."""
-        lines = self.lines()[-count:]
-        self._next = len(lines) % count
-        self._kept = lines + [""] * (count - len(lines))
-
     def set_level(self, level):
         self.level = level
         self._lowest = _LEVELS.index(level)

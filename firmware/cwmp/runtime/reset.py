@@ -9,7 +9,8 @@ def factory_reset(management):
     """
     agent = management.agent
     keep(management.model, {}, {}, {})
-    agent.forget_requests()
+    agent.gate.freshness.clear()
+    agent.counters.remove("fresh")
     agent.store.remove("device")
     agent.counters.remove("told")
     if agent.jobs:

@@ -13,6 +13,7 @@ from .slices import borrow, drop
 SITE = "site.json"
 _BOARD = "board.json"
 _RESTART_S = 5
+_FEW_LINES = 10  # of the log that are kept where memory is scarce
 OLDEST = (1, 23, 0)  # MicroPython before it lacks what TLS and PPP need
 
 
@@ -83,6 +84,7 @@ async def begin(agent):
     """Start the tasks of the agent and return the primary port, once the network is there.
     OSError: that port cannot be opened.
     """
+    remember(agent)
     _beside(agent)
     if agent.saving and sys.platform == "esp32":
         agent.pin = borrow("port.heap").grow()
@@ -91,6 +93,26 @@ async def begin(agent):
     port = open_port(agent)
     agent.tasks = (("reader", asyncio.create_task(agent.read())),)
     return port
+
+
+def remember(agent):
+    """Load what the agent was doing before this boot."""
+    log = agent.log
+    if agent.saving:
+        lines = log.lines()[-_FEW_LINES:]
+        log._next = len(lines) % _FEW_LINES
+        log._kept = lines + [""] * (_FEW_LINES - len(lines))
+    has_jobs = agent.store.begin()
+    from ..core.freshness_record import restore  # noqa: PLC0415
+
+    restore(agent.gate.freshness, agent.counters.load("fresh"))
+    agent.management()
+    if has_jobs:
+        try:
+            agent.load_jobs()
+        except Exception as error:  # of another version: nothing there is worth the device
+            agent.internal("transfer", error)
+            agent.store.remove("jobs")
 
 
 def open_port(agent):

@@ -18,7 +18,6 @@ CHANGE_REQUEST = const(0x0003)
 USERNAME = const(0x0006)
 MESSAGE_INTEGRITY = const(0x0008)
 ERROR_CODE = const(0x0009)
-UNKNOWN_ATTRIBUTES = const(0x000A)
 XOR_MAPPED_ADDRESS = const(0x0020)
 XOR_MAPPED_ADDRESS_DRAFT = const(0x8020)
 CONNECTION_REQUEST_BINDING = const(0xC001)
@@ -53,7 +52,6 @@ class Message:
         self.xor_mapped = None
         self.xor_mapped_draft = None
         self.error = 0
-        self.unknown = ()
         self.integrity = 0  # offset of MESSAGE-INTEGRITY, 0 when there is none
 
     @property
@@ -94,9 +92,6 @@ class Message:
                     raise StunError("bad ERROR-CODE")
                 self.error = (buf[start + 2] & 7) * 100 + buf[start + 3]
                 coded = True
-            elif kind == UNKNOWN_ATTRIBUTES and not self.unknown:
-                pairs = range(start, start + (length & ~1), 2)
-                self.unknown = [buf[i] << 8 | buf[i + 1] for i in pairs][:8]
             elif kind < 0x8000 and not (
                 1 <= kind <= 0x000B or kind == _KNOWN or kind == _KNOWN + 1
             ):
@@ -117,26 +112,14 @@ def _attribute(kind, value):
     return struct.pack(">HH", kind, len(value)) + value
 
 
-def _address(address):
-    host, port = address
-    return struct.pack(">HH", 1, port) + bytes([int(part) for part in host.split(".")])
-
-
-def binding_request(
-    tid, username="", primary=True, change=False, response_address=None, hmac=None, variant=PADDED
-):
+def binding_request(tid, username="", primary=True, change=False, hmac=None, variant=PADDED):
     """Return the bytes of a Binding Request.
 
     tid: 16 bytes. primary: it leaves from the primary port and so carries
-    CONNECTION-REQUEST-BINDING (STUN-10); change: BINDING-CHANGE (STUN-11). response_address:
-    (host, port) of a lifetime probe (STUN-53). hmac: HmacSha1 of STUNPassword adds
-    MESSAGE-INTEGRITY as `variant` (STUN-32, STUN-33).
+    CONNECTION-REQUEST-BINDING (STUN-10); change: BINDING-CHANGE (STUN-11). hmac: HmacSha1 of
+    STUNPassword adds MESSAGE-INTEGRITY as `variant` (STUN-32, STUN-33).
     """
     body = b""
-    if response_address:
-        body += _attribute(RESPONSE_ADDRESS, _address(response_address)) + _attribute(
-            CHANGE_REQUEST, bytes(4)
-        )
     if username:
         name = username.encode()
         body += _attribute(USERNAME, name + b" " * (-len(name) % 4))
