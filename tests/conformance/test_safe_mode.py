@@ -10,9 +10,9 @@ pytestmark = pytest.mark.capability("files")
 
 # The agent fails as soon as it runs, as with a record that it cannot digest.
 BROKEN = """
-from cwmp.runtime import agent, start
-async def run(self): raise RuntimeError("broken on purpose")
-agent.Agent.run = run
+from cwmp.runtime import start
+def open_port(agent): raise RuntimeError("broken on purpose")
+start.open_port = open_port
 start._RESTART_S = 0
 """
 SAFE = r"^E \d+ boot: safe mode: 5 boots in a row failed, the agent is not started"

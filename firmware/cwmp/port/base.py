@@ -11,8 +11,7 @@ import machine
 # (B19).
 EPOCH = 946684800 if time.gmtime(0)[0] == 2000 else 0
 _CLOCK_SET = 1704067200  # 2024-01-01: before it the clock was never set
-_MARK = b"cwmp"  # before the boot counter: this memory holds anything after power-up
-_AT_PROMPT = 3600  # s: so long may a board stand at its prompt before the watchdog takes it back
+MARK = b"cwmp"  # before the boot counter: this memory holds anything after power-up
 
 
 class Port:
@@ -40,7 +39,7 @@ class Port:
 
     def __init__(self):
         self.board = {}  # what board.json says
-        self._watchdog = None
+        self.fed = False  # whether the watchdog runs
 
     def take_board(self, board):
         """Take what board.json, written by `flash.py`, says of this board. KeyError, TypeError:
@@ -61,32 +60,21 @@ class Port:
 
     # What outlives a reset, but not the power
 
-    def failed_boots(self):
-        """Return how many boots in a row did not come to be good."""
-        kept = machine.RTC().memory() if hasattr(machine, "RTC") else b""
-        return kept[4] if len(kept) == 5 and kept[:4] == _MARK else 0
-
     def set_failed_boots(self, count):
-        """Keep that number, where there is memory for it."""
+        """Keep how many boots in a row did not come to be good, where there is memory for it."""
         if hasattr(machine, "RTC"):
-            machine.RTC().memory(_MARK + bytes((min(count, 255),)))
+            machine.RTC().memory(MARK + bytes((min(count, 255),)))
 
     def watchdog(self, seconds):
         """Start the watchdog, or give it another time, and return the function that feeds it;
         None: there is none. It can never be stopped.
         """
         if hasattr(machine, "WDT"):
-            self._watchdog = machine.WDT(timeout=seconds * 1000)
-            return self._watchdog.feed
+            self.fed = True
+            return machine.WDT(timeout=seconds * 1000).feed
 
     def prompt_after_exit(self):
         """Make sure that the MicroPython prompt comes when the program ends."""
 
     def leave(self):
-        """The prompt comes now: whatever must not run on is taken down. Returns seconds until the
-        watchdog resets the board, 0: never.
-        """
-        if self._watchdog is None:
-            return 0
-        self.watchdog(_AT_PROMPT)
-        return _AT_PROMPT
+        """The prompt comes now: whatever must not run on is taken down."""

@@ -65,7 +65,6 @@ class Esp32Port(Port):
             self._keeper = None
         if self._link and self.network == "ppp":  # it does not survive a soft reset (B25)
             self._link.down()
-        return super().leave()
 
     def reset(self):
         if self._link:

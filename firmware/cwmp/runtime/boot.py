@@ -22,11 +22,12 @@ def main():
     clock = Clock()
     log = Log(clock)
     agent = None
-    site = borrow("runtime.start").site(port, log)
+    start = borrow("runtime.start")
+    site = start.site(port, log)
     if site is None:
         return
-    failed = port.failed_boots()
-    port.set_failed_boots(failed + 1)
+    failed = start.count_boot(port)
+    start = None
     try:
         log.set_level(site["log"]["level"])
         if failed >= FAILED_BOOTS:

@@ -7,12 +7,16 @@ import json
 import sys
 import time
 
+import machine
+
 from .. import VERSION, core
+from ..port.base import MARK
 from .slices import borrow, drop
 
 SITE = "site.json"
 _BOARD = "board.json"
 _RESTART_S = 5
+_AT_PROMPT = 3600  # s: so long may a board stand at its prompt before the watchdog takes it back
 _FEW_LINES = 10  # of the log that are kept where memory is scarce
 OLDEST = (1, 23, 0)  # MicroPython before it lacks what TLS and PPP need
 
@@ -78,6 +82,16 @@ def _site(port):
     if not site["device"]["serial_number"]:
         site["device"]["serial_number"] = port.unique_id()
     return site
+
+
+def count_boot(port):
+    """Return how many boots in a row did not come to be good; this one counts as such until it is
+    one.
+    """
+    kept = machine.RTC().memory() if hasattr(machine, "RTC") else b""
+    failed = kept[4] if len(kept) == 5 and kept[:4] == MARK else 0
+    port.set_failed_boots(failed + 1)
+    return failed
 
 
 async def begin(agent):
@@ -182,17 +196,23 @@ def reboot(agent):
     agent.port.reset()
 
 
+def _leave(port):
+    port.leave()
+    if port.fed:
+        port.watchdog(_AT_PROMPT)
+
+
 def ended(port, log, error):
     """Say why the agent ended; the prompt follows, or another boot."""
     if isinstance(error, KeyboardInterrupt):
-        left = port.leave()
+        _leave(port)
         port.set_failed_boots(0)  # somebody is there
         text = "stopped; Ctrl-D starts again"
-        if left:
-            text += "; the watchdog restarts the board in {} s".format(left)
+        if port.fed:
+            text += "; the watchdog restarts the board in {} s".format(_AT_PROMPT)
         log("I", "boot", text)
     elif isinstance(error, OSError):
-        port.leave()
+        _leave(port)
         log("E", "boot", 'failed error="{}"'.format(error))
     else:
         # A defect of ours must not leave a device that nobody can reach.
