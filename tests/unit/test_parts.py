@@ -27,7 +27,7 @@ class Agent:
     def __init__(self, address):
         self.site = {"network": {"ssid": "barn"}}
         self.port = self
-        self.link = lambda: Link(address)
+        self.link = Link(address)
 
 
 def values(address):

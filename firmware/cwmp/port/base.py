@@ -26,6 +26,7 @@ class Port:
     `silent(ms)`: nobody has answered for so long, though somebody was asked (B22); 0: all is well.
     `local_ip(address)`: the local IPv4 address (text) used towards `address` (of getaddrinfo), ""
     when there is none. OSError: no network.
+    `leave()`: the prompt comes now, whatever must not run on is taken down.
     `reset()`: restart the board. Does not return.
     """
 
@@ -75,6 +76,3 @@ class Port:
 
     def prompt_after_exit(self):
         """Make sure that the MicroPython prompt comes when the program ends."""
-
-    def leave(self):
-        """The prompt comes now: whatever must not run on is taken down."""

@@ -17,7 +17,8 @@ class Esp32Port(Port):
 
     def __init__(self):
         super().__init__()
-        self._link = self._keeper = None
+        self.link = None  # the driver, see `port.link`
+        self._keeper = None
 
     def unique_id(self):
         return hexlify(machine.unique_id()).decode().upper()
@@ -41,13 +42,9 @@ class Esp32Port(Port):
             from .wlan import Link  # noqa: PLC0415
         from .link import Keeper  # noqa: PLC0415
 
-        self._link = Link(self.board.get("network", {}), site["network"])
-        self._keeper = Keeper(self._link, log, changed)
+        self.link = Link(self.board.get("network", {}), site["network"])
+        self._keeper = Keeper(self.link, log, changed)
         await self._keeper.start()
-
-    def link(self):
-        """Return the driver, see `port.link`."""
-        return self._link
 
     def silent(self, ms):
         self._keeper.silent(ms)
@@ -57,16 +54,16 @@ class Esp32Port(Port):
         return (("link", self._keeper.task),) if self._keeper else ()
 
     def local_ip(self, address):
-        return self._link.address()
+        return self.link.address()
 
     def leave(self):
         if self._keeper:
             self._keeper.stop()
             self._keeper = None
-        if self._link and self.network == "ppp":  # it does not survive a soft reset (B25)
-            self._link.down()
+        if self.link and self.network == "ppp":  # it does not survive a soft reset (B25)
+            self.link.down()
 
     def reset(self):
-        if self._link:
-            self._link.down()
+        if self.link:
+            self.link.down()
         machine.reset()

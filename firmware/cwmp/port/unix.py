@@ -62,6 +62,9 @@ class UnixPort(Port):
     def silent(self, ms):
         pass
 
+    def leave(self):
+        pass
+
     def local_ip(self, address):
         # This port has no getsockname (B24): a connected socket shows its local end in the
         # kernel's table.

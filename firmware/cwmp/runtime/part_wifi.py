@@ -27,12 +27,12 @@ SignalStrength D i @wifi_rssi
 
 def bind(agent):
     """See `parts`."""
-    link = agent.port.link
+    port = agent.port
     get = {
-        "wifi_status": lambda: "Up" if link().address() else "Down",
-        "wifi_end_point": lambda: "Enabled" if link().address() else "Disabled",
-        "wifi_mac": lambda: link().mac(),
+        "wifi_status": lambda: "Up" if port.link.address() else "Down",
+        "wifi_end_point": lambda: "Enabled" if port.link.address() else "Disabled",
+        "wifi_mac": lambda: port.link.mac(),
         "wifi_ssid": lambda: agent.site["network"]["ssid"],
-        "wifi_rssi": lambda: link().signal(),  # dBm
+        "wifi_rssi": lambda: port.link.signal(),  # dBm
     }
     return _OBJECTS, get, {}

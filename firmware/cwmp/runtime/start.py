@@ -4,6 +4,7 @@ safe mode, reboot and prompt. Nothing of it is needed in between.
 
 import asyncio
 import json
+import socket
 import sys
 import time
 
@@ -134,23 +135,27 @@ def open_port(agent):
     from .udp import PrimaryPort  # noqa: PLC0415
 
     wanted = agent.site["connection_request"]
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        port = PrimaryPort(
-            wanted["port"],
-            agent.on_stun,
-            agent.on_request,
-            wanted["cpu_share_percent"],
-            agent.site["limits"]["datagram_bytes"],
-        )
+        sock.bind(socket.getaddrinfo("0.0.0.0", wanted["port"])[0][-1])
     except OSError as error:
+        sock.close()
         agent.network_error = "UDP port {} cannot be opened ({}): is it in use?".format(
             wanted["port"], error
         )
         raise OSError(agent.network_error)
-    agent.log("I", "net", "listening udp={}".format(port.port))
+    sock.setblocking(False)
+    agent.log("I", "net", "listening udp={}".format(wanted["port"]))
     agent.find_local_ip()
     agent.settle(agent.now())
-    return port
+    return PrimaryPort(
+        sock,
+        wanted["port"],
+        agent.on_stun,
+        agent.on_request,
+        wanted["cpu_share_percent"],
+        agent.site["limits"]["datagram_bytes"],
+    )
 
 
 def _beside(agent):

@@ -4,7 +4,6 @@ it (STUN-23, STUN-24).
 
 import errno
 import select
-import socket
 import time
 from asyncio import sleep_ms
 
@@ -15,8 +14,8 @@ _BROKEN = 200  # ms until a socket that fails is tried again
 
 
 class PrimaryPort:
-    """Binds `port` once and hands each datagram (bytes) to `on_stun` or `on_request` by its first
-    byte.
+    """Hands each datagram (bytes) of the bound socket `sock` to `on_stun` or `on_request` by its
+    first byte.
 
     `on_request` returns True when a session may have started.
 
@@ -25,7 +24,8 @@ class PrimaryPort:
     of a flood waits, or is lost, in the network stack (UCR-33).
     """
 
-    def __init__(self, port, on_stun, on_request, share, size):
+    def __init__(self, sock, port, on_stun, on_request, share, size):
+        self._socket = sock
         self._on_stun = on_stun
         self._on_request = on_request
         self._rest = (100 - share) * 1000 // share  # thousandths of the time used
@@ -33,13 +33,6 @@ class PrimaryPort:
         self.unknown = 0  # datagrams that are neither
         self.turns = 0  # of the reader
         self.port = port
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            self._socket.bind(socket.getaddrinfo("0.0.0.0", port)[0][-1])
-        except OSError:
-            self._socket.close()
-            raise
-        self._socket.setblocking(False)
 
     def send(self, data, address):
         """Send one datagram; True when the network stack took it. A failure is a loss like any
