@@ -31,6 +31,7 @@ from cwmp.wire.hmac_sha1 import HmacSha1  # noqa: E402
 from cwmp.wire.http import ResponseReader  # noqa: E402
 from cwmp.wire.http_error import HttpError  # noqa: E402
 from cwmp.wire.soap import EnvelopeReader  # noqa: E402
+from cwmp.wire.stun_verify import verify  # noqa: E402
 from cwmp.wire.url import parse_url  # noqa: E402
 from cwmp.wire.xml import XmlReader  # noqa: E402
 
@@ -161,7 +162,7 @@ class Stun:
             found = stun.parse(data, len(data))
         except stun.StunError as error:
             return str(error)
-        verified = stun.verify(data, len(data), found, self.hmac)
+        verified = verify(data, found, self.hmac)
         said = [
             found.kind,
             found.mapped,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cwmp.wire import stun
 from cwmp.wire.hmac_sha1 import HmacSha1
+from cwmp.wire.stun_verify import verify
 from host_tools.lab import stun_codec as codec
 from host_tools.lab.stun_codec import AttributeType, Integrity, MessageType
 
@@ -72,7 +73,7 @@ def firmware_reading(data: bytes, tid: bytes) -> tuple | str | None:
         found = stun.parse(buf, len(data))
     except stun.StunError as error:
         return str(error)
-    verified = stun.verify(buf, len(data), found, HmacSha1(KEY))
+    verified = verify(buf, found, HmacSha1(KEY))
     return (
         found.kind,
         found.mapped,

@@ -13,10 +13,8 @@ from ..wire.hmac_sha1 import HmacSha1
 from .stun_transaction import Transaction
 
 _RETRY_MIN = const(30000)  # after a failure (STUN-45)
-_SERVER_BUSY = const(5000)  # after a 500 (STUN-35)
 _PERIOD_MIN = const(5)  # seconds (STUN-52)
 _PERIOD_DEFAULT = const(30)
-_REFUSED = const(3600000)  # after a 420, of which patience is no cure (STUN-35)
 _IMMEDIATE = const(2)  # resends at once after errors (STUN-36), and announcements at once in a row
 _HISTORY = const(8)  # events and round trips kept
 
@@ -285,10 +283,14 @@ class NatBinding:
             message = stun.parse(buf, size)
         except stun.StunError as error:
             return self._drop(str(error))
-        if self._signed and not stun.verify(buf, size, message, self._hmac):
+        if self._signed:
+            from ..wire.stun_verify import verify  # noqa: PLC0415 - a slice
+
             # An error answer to a wrong signature cannot carry a right one (STUN-33); a success
             # must (STUN-34).
-            if message.kind == stun.RESPONSE or message.integrity:
+            if not verify(buf, message, self._hmac) and (
+                message.kind == stun.RESPONSE or message.integrity
+            ):
                 return self._drop("integrity of the answer does not verify")
         if message.kind == stun.ERROR:
             self.counts["errors"] += 1
@@ -368,29 +370,16 @@ class NatBinding:
             "binding",
             "error code={} change={} signed={}".format(code, int(self._change), self._signed or 0),
         )
-        if code == 420:
-            # It refuses the same attributes until one of us is configured anew (STUN-35): we know
-            # of ourselves, of the server only by asking.
-            delay = _REFUSED + self._random(1)[0] * 1000
-            self._fail("the STUN server refuses our attributes (420)", now, delay)
-            return
         if code in (401, 430, 431, 432):
             variant = self._next_variant(code)
             if variant and self._resends < _IMMEDIATE:
                 self._resends += 1
                 self._begin(now, self._change, variant)
                 return
-            reason = "error {}".format(code)
-            if not (self._username and self._hmac):
-                reason += ": the STUN server wants STUNUsername and STUNPassword"
-            self._fail(reason, now)
-        elif 500 <= code < 600:
-            # The minimum binds a request that announces no change even here (STUN-50).
-            least = min(self._minimum, self._least)  # a maximum below it counts (STUN-52)
-            delay = _SERVER_BUSY if self._change else max(_SERVER_BUSY, least * 1000)
-            self._fail("error {}".format(code), now, delay if self.failures < 3 else None)
-        else:
-            self._fail("error {}".format(code), now)
+        from .binding_error import outcome  # noqa: PLC0415 - a slice
+
+        reason, delay = outcome(self, code)
+        self._fail(reason, now, delay)
 
     def _next_variant(self, code):
         # Which integrity variant to resend with, None when there is none left (STUN-30, STUN-33).

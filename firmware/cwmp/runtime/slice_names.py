@@ -11,7 +11,7 @@ core.cwmp_parse core.date_time core.fault_text runtime.provisioning runtime.rese
 SLICE = """
 runtime.parts runtime.part_device runtime.part_time runtime.part_wifi runtime.part_ping
 runtime.part_gateway runtime.part_binding runtime.binding_values runtime.diagnostics
-runtime.store port.nvs core.freshness_record
+runtime.store port.nvs core.freshness_record core.binding_error wire.stun_verify
 runtime.commands runtime.health core.schedule_words
 runtime.session_runner runtime.stream runtime.management
 runtime.http_client runtime.http_body runtime.http_login runtime.http_reason runtime.http_redirect

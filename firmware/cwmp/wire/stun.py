@@ -26,7 +26,7 @@ BINDING_CHANGE = const(0xC002)
 COOKIE = b"\x21\x12\xa4\x42"
 HEADER = const(20)
 _TAG = b"dslforum.org/TR-111 "  # exactly 20 bytes with the final space (STUN-10, X6)
-_INTEGRITY_SIZE = const(24)  # the attribute with its header
+INTEGRITY_SIZE = const(24)  # the attribute with its header
 
 # Mandatory attributes that an answer may carry: 0x0001 to 0x000B, REALM, NONCE, XOR-MAPPED-ADDRESS
 # (STUN-06).
@@ -127,7 +127,7 @@ def binding_request(tid, username="", primary=True, change=False, hmac=None, var
         body += _attribute(CONNECTION_REQUEST_BINDING, _TAG)
         if change:
             body += _attribute(BINDING_CHANGE, b"")
-    size = len(body) + (_INTEGRITY_SIZE if hmac else 0)
+    size = len(body) + (INTEGRITY_SIZE if hmac else 0)
     message = struct.pack(">HH", REQUEST, size) + tid + body
     if hmac:
         padding = bytes(-len(message) % 64) if variant == PADDED else None
@@ -139,7 +139,7 @@ def is_ambiguous(request):
     """True when both integrity variants of this request are the same bytes: success proves neither
     (STUN-33).
     """
-    return (len(request) - _INTEGRITY_SIZE) % 64 == 0
+    return (len(request) - INTEGRITY_SIZE) % 64 == 0
 
 
 def answers(buf, size, tid):
@@ -178,19 +178,3 @@ def _read_address(buf, start, length, mask):
         port ^= mask[0] << 8 | mask[1]
         host = bytes([host[i] ^ mask[i] for i in range(4)])
     return "{}.{}.{}.{}".format(host[0], host[1], host[2], host[3]), port
-
-
-def verify(buf, size, message, hmac):
-    """True when the MESSAGE-INTEGRITY of `message`, parsed from `buf[:size]`, verifies as either
-    variant (STUN-34).
-    """
-    at = message.integrity
-    if not at:
-        return False
-    # The length that was hashed ends with this attribute, whatever an optional one behind it
-    # (FINGERPRINT) made of it.
-    text = bytearray(buf[:at])
-    struct.pack_into(">H", text, 2, at + _INTEGRITY_SIZE - HEADER)
-    return equal(hmac.digest(text), 0, buf, at + 4, 20) or equal(
-        hmac.digest(text, bytes(-at % 64)), 0, buf, at + 4, 20
-    )
