@@ -4,7 +4,7 @@ can look at the board, or whatever was wrong can pass.
 
 import asyncio
 
-from .console import Console
+from .console import console
 from .log import write
 
 RETRY_S = 300  # then the agent gets another try
@@ -31,9 +31,9 @@ class SafeMode:
         """Serve the console until it is time for another try; does not return."""
         for line in self._why():
             self.log("E", "boot", line)
-        console = asyncio.create_task(Console(self, execute).run())
+        task = asyncio.create_task(console(self, execute))
         await asyncio.sleep(RETRY_S)
-        console.cancel()
+        task.cancel()
         self.log("I", "boot", "safe mode: another try")
         # One more failure brings it back here.
         self._restart(self._failed - 1)

@@ -159,10 +159,10 @@ def open_port(agent):
 
 
 def _beside(agent):
-    from .console import Console  # noqa: PLC0415
+    from .console import console  # noqa: PLC0415
     from .supervisor import Supervisor  # noqa: PLC0415
 
-    beside = [Console(agent).run(), Supervisor(agent).run()]
+    beside = [console(agent), Supervisor(agent).run()]
     if agent.site["time"]["ntp_server"]:
         from .clock import keep  # noqa: PLC0415
 
