@@ -25,9 +25,10 @@ core.fault core.cwmp_types core.device2 core.data_model core.notification core.e
 wire.http_error runtime.management
 """
 SESSION = """
-wire.http wire.xml wire.soap core.inform core.rpc core.rpc_parts core.session
+wire.http wire.soap core.inform core.rpc core.rpc_parts core.session
 runtime.stream runtime.http_client runtime.session_runner
 """
+READING = "wire.xml wire.envelope"  # an envelope of the ACS
 WRITING = "core.model_record core.cwmp_parse core.model_values"
 VISIT = "wire.http_request core.tcp_request runtime.tcp_visit"  # somebody at the doorbell
 
@@ -52,6 +53,7 @@ def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
         "runtime.store": RECORDS,
         "runtime.management": MANAGEMENT,
         "runtime.session_runner": SESSION,
+        "wire.envelope": READING,
         "core.model_values": WRITING,
         "runtime.tcp_visit": VISIT,
     }

@@ -96,6 +96,40 @@ async def test_cwmp_09_51_53_a_thousand_parameters_in_one_request(
     assert len(whole) > 1040
 
 
+LOOK = "Device.X_020000_Look."
+LOOKING = '''"""What is loaded while the ACS sets a parameter."""
+
+import sys
+
+seen = ["", ""]
+
+
+def look(new):
+    seen[:] = new, " ".join([name for name in sys.modules if "xml" in name or "envelope" in name])
+
+
+OBJECTS = ("Device.X_020000_Look.\\nSet W s16 @set\\nSeen - s @seen\\n",)
+GET = {"set": lambda: seen[0], "seen": lambda: seen[1]}
+SET = {"set": look}
+'''
+
+
+@pytest.mark.parametrize(("memory", "loaded"), [("keep", "cwmp.wire.envelope"), ("save", "")])
+async def test_cwmp_09_where_memory_is_scarce_a_request_is_handled_without_what_read_it(
+    make_rig: MakeRig, tmp_path: Path, memory: str, loaded: str
+):
+    (tmp_path / "looking").mkdir()
+    (tmp_path / "looking" / "parameters.py").write_text(LOOKING)
+    rig = await with_application(make_rig, tmp_path / "looking", limits={"memory": memory})
+    await rig.ready()
+    for value in ("once", "again"):
+        status, values = await rig.call(
+            rpc.set_values({LOOK + "Set": value}), rpc.get_values(LOOK + "Set", LOOK + "Seen")
+        )
+        assert status == 0 and values == {LOOK + "Set": value, LOOK + "Seen": loaded}
+        await rig.idle()
+
+
 async def test_dm_03_an_application_that_cannot_work_is_left_out(
     make_rig: MakeRig, tmp_path: Path
 ):

@@ -27,10 +27,10 @@ from cwmp.core.freshness_record import snapshot  # noqa: E402
 from cwmp.wire import http_auth, http_challenge, stun  # noqa: E402
 from cwmp.wire import udp_request as wire  # noqa: E402
 from cwmp.wire.cookies import parse_cookie  # noqa: E402
+from cwmp.wire.envelope import EnvelopeReader  # noqa: E402
 from cwmp.wire.hmac_sha1 import HmacSha1  # noqa: E402
 from cwmp.wire.http import ResponseReader  # noqa: E402
 from cwmp.wire.http_error import HttpError  # noqa: E402
-from cwmp.wire.soap import EnvelopeReader  # noqa: E402
 from cwmp.wire.stun_verify import verify  # noqa: E402
 from cwmp.wire.url import parse_url  # noqa: E402
 from cwmp.wire.xml import XmlReader  # noqa: E402
@@ -208,27 +208,27 @@ class Soap:
         try:
             for piece in pieces(rng, data, 700):
                 reader.feed(piece)
-            reader.close()
+            envelope = reader.close()
         except ValueError as error:
             return wrong(error)
         said = [
-            reader.method,
-            reader.message_id,
-            reader.fault_code,
-            reader.fault_string,
-            reader.cwmp_uri,
+            envelope.method,
+            envelope.message_id,
+            envelope.fault_code,
+            envelope.fault_string,
+            envelope.cwmp_uri,
         ]
         said += [
-            reader.hold_requests,
-            reader.use_cwmp_version,
-            reader.must_understand_unknown,
+            envelope.hold_requests,
+            envelope.use_cwmp_version,
+            envelope.must_understand_unknown,
         ]
-        if hasattr(reader.arguments, "checked"):
+        if hasattr(envelope.arguments, "checked"):
             try:
                 said.append(
                     [
                         list(item) if isinstance(item, tuple) else item
-                        for item in reader.arguments.checked()
+                        for item in envelope.arguments.checked()
                     ]
                 )
             except CwmpFault as fault:

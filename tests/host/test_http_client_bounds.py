@@ -192,8 +192,8 @@ async def main():
     ("stage", "reached"),
     [
         ("connect", "c._stream is None"),
-        ("response", "c._reader is not None and not c._sending"),
-        ("body", "c._reader is not None and c._reader.head_complete"),
+        ("response", "not c._untouched and not c._sending"),
+        ("body", "answer.made"),
     ],
 )
 def test_b21_socket_is_closed_when_the_task_is_cancelled(stage: str, reached: str) -> None:
@@ -212,7 +212,8 @@ def test_b21_socket_is_closed_when_the_task_is_cancelled(stage: str, reached: st
         f"""
 async def main():
     c = client({url})
-    task = asyncio.create_task(c.post(INFORM, Answer()))
+    answer = Answer()
+    task = asyncio.create_task(c.post(INFORM, answer))
     while not asyncio.core._io_queue.map:
         await asyncio.sleep_ms(1)
     while not {reached}:

@@ -105,11 +105,12 @@ def inform_response(**options):
 
 def received(session, data, status=200):
     """Give `data` (None: no body) to the session as the answer of the ACS -> Message or None."""
-    reader = session.reader()
-    view = memoryview(data or b"")
-    for at in range(0, len(view), 100):
-        reader.feed(view[at : at + 100])
-    return session.received(reader, status)
+    if data:
+        feed = session.sink()
+        view = memoryview(data)
+        for at in range(0, len(view), 100):
+            feed(view[at : at + 100])
+    return session.received(status)
 
 
 def bytes_of(message):

@@ -276,7 +276,7 @@ def test_cwmp_21_own_requests_go_first_and_one_by_one():
     requests = [
         Request(
             "TransferComplete",
-            lambda session, reader: answers.append(reader.fault_code),
+            lambda session, said: answers.append(said.fault_code),
             transfer_complete,
             key,
         )

@@ -4,7 +4,8 @@
 class Request:
     """One for `core.session`: `body(*arguments)` gives the pieces of its element.
 
-    `answered(session, reader)`: called with the response, or with the fault, of the ACS.
+    `answered(session, said)`: called with the Envelope of the response, or of the fault, of the
+    ACS.
     """
 
     def __init__(self, method, answered, body, *arguments):

@@ -1,7 +1,7 @@
 """What the ACS can ask: which module serves a method (CWMP-50). It is loaded when the method's
 element is read.
 
-Such a module has SERVED, {method: (makes a collector of the arguments, see `EnvelopeReader`, or
+Such a module has SERVED, {method: (makes a collector of the arguments, see `wire.envelope`, or
 None for a method without; handler)}. A handler gets the session and the collected arguments; it
 checks everything, raises `CwmpFault`, or returns what `soap.Message` wants: a generator function
 and its arguments, so that a long answer is written while it is sent.

@@ -2,25 +2,17 @@
 
     message = session.begin()
     while message:
-        reader = session.reader()         # the HTTP layer feeds it the body of the response
-        status = post(message, reader)
-        message = session.received(reader, status)
+        status = post(message, session.sink)  # feeds the body of the response, if it has one
+        message = session.received(status)
 
-`SessionError`, or a ValueError out of `reader.feed`, means that the session failed: call
+`SessionError`, or a ValueError of what `sink()` gives, means that the session failed: call
 `failed()`. After a good end the flags say what is left to do. Only one session exists at a time
 (CWMP-25): the agent sees to that.
 """
 
 from micropython import const
 
-from ..wire.soap import (
-    CWMP_1_2,
-    EMPTY,
-    EnvelopeReader,
-    Message,
-    envelope,
-    uri_of_version,
-)
+from ..wire.soap import CWMP_1_2, EMPTY, Message, envelope
 from . import rpc
 from .fault import CwmpFault
 from .inform import inform_message, inform_names
@@ -65,6 +57,7 @@ class Session:
         self.reboot = None  # CommandKey
         self.factory_reset = False
         self.jobs = None  # gives the queue of transfers
+        self.on_read = None  # called when an envelope was read: what reads is not in use
         self._unix = unix_time
         self._retry_count = retry_count
         self._id = message_id
@@ -78,6 +71,7 @@ class Session:
         self._request = None  # our request that waits for its response
         self._outstanding = None  # method of that request, "Inform" at first
         self._resends = 0
+        self._reader = None  # of the response under way
 
     def begin(self):
         """-> the Inform. What it lists stays the same when the ACS wants it again."""
@@ -97,35 +91,41 @@ class Session:
         self._outstanding = "Inform"
         return self._inform()
 
-    def reader(self):
-        """-> a new EnvelopeReader, for one response."""
-        return EnvelopeReader(rpc.collector)
+    def sink(self):
+        """-> what takes the bytes of a response's envelope; asked when the first one is there."""
+        from ..wire.envelope import EnvelopeReader  # noqa: PLC0415 - a slice
 
-    def received(self, reader, status):
-        """-> the next Message to POST, None when the session is complete.
+        self._reader = EnvelopeReader(rpc.collector)
+        return self._reader.feed
 
-        `reader`: what was fed with the body of the response; None or unfed when it had none.
+    def received(self, status):
+        """-> the next Message to POST, None when the session is complete. The body of the response
+        went to what `sink` gave, if there was one.
         """
+        reader = self._reader
+        self._reader = said = None
         if status != 200 and status != 204:
             raise SessionError(f"HTTP status {status}")
-        if reader is not None and reader.empty:
-            reader = None
         if reader is not None:
             try:
-                reader.close()
+                said = reader.close()
             except ValueError as error:
                 raise SessionError(str(error))
-            if self._outstanding and reader.must_understand_unknown is not None:
-                raise SessionError(f"header {reader.must_understand_unknown} not understood")
+            reader = None
+            if self.on_read:
+                self.on_read()
+            if self._outstanding and said.must_understand_unknown is not None:
+                raise SessionError(f"header {said.must_understand_unknown} not understood")
         if self._outstanding:
-            return self._answered(reader)
-        if reader is None:
+            return self._answered(said)
+        if said is None:
             # The ACS has nothing to ask. Without an envelope there is no HoldRequests either.
             return self._next_request()
-        return self._answer(reader)
+        return self._answer(said)
 
     def failed(self):
         """Keep what was not delivered, drop what must not be retried."""
+        self._reader = None
         self.events.failed()
         if not self.inform_accepted:
             self.notification.failed()
@@ -138,40 +138,40 @@ class Session:
             self.model, str(self._id), self._informed, names, self._unix, self._retry_count
         )
 
-    def _answered(self, reader):
+    def _answered(self, said):
         method = self._outstanding
-        if reader is None:
+        if said is None:
             raise SessionError("no answer to " + method)
-        if reader.method == "Fault" and reader.fault_code == 8005 and self._resends < _RESENDS:
+        if said.method == "Fault" and said.fault_code == 8005 and self._resends < _RESENDS:
             self._resends += 1
             self._log("W", "session", "resend method=" + method)
             return self._inform() if method == "Inform" else self._send()
-        if reader.method != "Fault" and reader.method != method + "Response":
+        if said.method != "Fault" and said.method != method + "Response":
             raise SessionError("unexpected answer to " + method)
-        if reader.method == "Fault":
+        if said.method == "Fault":
             if method == "Inform":
-                raise SessionError(f"fault {reader.fault_code} to Inform")
-            self._log("W", "session", f"fault method={method} code={reader.fault_code}")
+                raise SessionError(f"fault {said.fault_code} to Inform")
+            self._log("W", "session", f"fault method={method} code={said.fault_code}")
         elif method == "Inform":
-            self._accepted(reader)
+            self._accepted(said)
         else:
             self.events.delivered(self._informed, method)
-        if reader.message_id is not None and reader.message_id.strip() != str(self._id):
+        if said.message_id is not None and said.message_id.strip() != str(self._id):
             self._log("W", "session", "id-differs method=" + method)
         if self._request:
             if self._request.answered:
-                self._request.answered(self, reader)
+                self._request.answered(self, said)
             self._request = None
         self._outstanding = None
         self._resends = 0
-        return (not reader.hold_requests and self._next_request()) or EMPTY
+        return (not said.hold_requests and self._next_request()) or EMPTY
 
-    def _accepted(self, reader):
-        self._uri = reader.cwmp_uri
-        if reader.use_cwmp_version is not None:
-            self._uri = uri_of_version(reader.use_cwmp_version)
-            if self._uri is None:
-                raise SessionError("CWMP version not supported")
+    def _accepted(self, said):
+        self._uri = said.use_cwmp_version
+        if self._uri is None:
+            self._uri = said.cwmp_uri
+        elif not self._uri:
+            raise SessionError("CWMP version not supported")
         self.inform_accepted = True
         self.events.delivered(self._informed)
         self.notification.delivered(self._names)
@@ -193,21 +193,21 @@ class Session:
             _LIMIT, envelope, self._uri, str(self._id), request.body, *request.arguments
         )
 
-    def _answer(self, reader):
-        method = reader.method
+    def _answer(self, said):
+        method = said.method
         if method == "Fault" or method.endswith("Response"):
             raise SessionError("unexpected response")
         try:
-            if reader.must_understand_unknown is not None:
+            if said.must_understand_unknown is not None:
                 from ..wire.soap_fault import must_understand_fault  # noqa: PLC0415
 
-                body = must_understand_fault, reader.must_understand_unknown
+                body = must_understand_fault, said.must_understand_unknown
                 self._log("W", "rpc", "header-unknown")
             else:
-                body = rpc.call(self, method, reader.arguments)
+                body = rpc.call(self, method, said.arguments)
                 self._log("I", "rpc", "done method=" + method)
             # The answer speaks the version of CWMP that the request came in.
-            return Message(_LIMIT, envelope, reader.cwmp_uri, reader.message_id, *body)
+            return Message(_LIMIT, envelope, said.cwmp_uri, said.message_id, *body)
         except CwmpFault as error:
             fault = error
         except MemoryError:
@@ -221,7 +221,7 @@ class Session:
         known = method if method in rpc.METHODS else "unknown"
         self._log("W", "rpc", f"fault method={known} code={fault.code}")
         body = cwmp_fault, fault.code, fault.text, fault.details
-        return Message(_LIMIT, envelope, reader.cwmp_uri, reader.message_id, *body)
+        return Message(_LIMIT, envelope, said.cwmp_uri, said.message_id, *body)
 
 
 def _nothing(level, area, text):

@@ -72,7 +72,7 @@ class HttpClient:
         self._resolver = resolver
         self._buf = bytearray(_BUFFER) if buffer is None else buffer
         self._tls = tls
-        self._context = self._cnonce = self._stream = self._reader = None
+        self._context = self._cnonce = self._stream = None
         self._connect_ms = connect_ms
         self._response_ms = response_ms
         self._body_limit = body_limit
@@ -128,7 +128,7 @@ class HttpClient:
                 stream = None
             if stream is None:
                 await self._open()
-            reader = self._reader = ResponseReader(take, self._body_limit)
+            reader = ResponseReader(take, self._body_limit)
             broken = None
             try:
                 await self._send(body, prepared if self._untouched else None)

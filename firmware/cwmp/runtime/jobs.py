@@ -205,8 +205,8 @@ class Jobs:
         return made
 
     def _reported(self, job):
-        def answered(session, reader):
-            if reader.method != "Fault" and job in self.jobs:
+        def answered(session, said):
+            if said.method != "Fault" and job in self.jobs:
                 self._agent.management().save()  # the event first: see `requests`
                 self.jobs.remove(job)
                 self._kept()

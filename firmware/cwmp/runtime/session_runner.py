@@ -9,11 +9,13 @@ from ..core.session import Session, SessionError
 from ..wire.http_error import HttpError
 from ..wire.soap import set_root
 from .http_client import HttpClient, HttpFailure, prepare
-from .slices import drop
+from .slices import drop, drop_all
 
 _MS = "Device.ManagementServer."
 _BUFFER = 1024
 CLOCK_WAIT = 20000  # ms
+# What reads an envelope, and is in the way of what answers it.
+_READING = "wire.envelope wire.envelope_odd wire.xml wire.xml_odd wire.xml_error"
 
 
 class SessionRunner:
@@ -29,7 +31,6 @@ class SessionRunner:
         self._client = None  # for the next session
         self._wire = None  # its first request as it goes on the wire: head and prepared Inform
         self._used = None  # what both were made of
-        self._reader = None  # of the response under way
         self.session = None
         set_root(self._agent.site["device"]["root"])
         rpc.unload_with(management.unload if self._agent.saving else None)
@@ -121,17 +122,18 @@ class SessionRunner:
             agent.log,
         )
         session.jobs = agent.load_jobs
+        if agent.saving:
+            session.on_read = _drop_reader
         failure = ""
         try:
             message = session.begin()
             first = self._wire if session.is_prepared else None
             self._wire = None
             while message is not None:
-                self._reader = None
-                status = await client.post(message, self._sink, first)
+                status = await client.post(message, session.sink, first)
                 first = None
                 agent.progress = agent.now()
-                message = session.received(self._reader, status)
+                message = session.received(status)
         except HttpFailure as error:
             failure = error.reason
             # An hour at most: anybody on the way may have said it.
@@ -142,7 +144,6 @@ class SessionRunner:
             failure = "no progress"
         finally:
             await client.close()
-            self._reader = None
             # What it said is history; the next one needs another time and may have other values.
             self.invalidate()
         if failure:
@@ -170,10 +171,10 @@ class SessionRunner:
         finally:
             drop(runtime, "tls")
 
-    def _sink(self):
-        self._reader = self.session.reader()
-        return self._reader.feed
-
     def _accepted(self):
         self._agent.schedule.inform_accepted(self._agent.now())
         self._management.save()
+
+
+def _drop_reader():
+    drop_all(_READING.split())

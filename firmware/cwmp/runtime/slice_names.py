@@ -20,7 +20,7 @@ core.rpc core.session core.inform core.prepared_inform core.request core.transfe
 core.settings
 core.data_model core.device2 core.events core.notification core.cwmp_types core.fault
 wire.http wire.http_auth wire.http_challenge wire.http_chunks wire.http_error wire.cookies wire.url
-wire.soap wire.soap_fault wire.xml wire.xml_error wire.xml_odd
+wire.soap wire.soap_fault wire.envelope wire.envelope_odd wire.xml wire.xml_error wire.xml_odd
 """
 # What one transfer loads, and what the queue of them: dropped wherever it runs.
 TRANSFER = """

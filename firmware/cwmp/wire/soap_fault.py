@@ -1,42 +1,11 @@
-"""Faults: those that the CPE answers with, and those of the ACS (CWMP-13, CWMP-17). Loaded with
-the first one.
-"""
+"""Faults that the CPE answers with (CWMP-13, CWMP-17). Loaded with the first one."""
 
-from .soap import SOAP_ENV, escape, integer, path
+from .soap import escape, path
 
-_NEXT = "http://schemas.xmlsoap.org/soap/actor/next"
 _FAULT = (
     "<soap-env:Fault><faultcode>%s</faultcode><faultstring>CWMP fault</faultstring>"
     "<detail><cwmp:Fault><FaultCode>%d</FaultCode><FaultString>"
 )
-
-
-class AcsFault:
-    """Collects the `fault_code` and `fault_string` of `reader`, an EnvelopeReader."""
-
-    def __init__(self, reader):
-        self._reader = reader
-
-    def leaf(self, parent, local, text, xsi_type):
-        if local == "faultstring" or (parent == "Fault" and local == "FaultString"):
-            self._reader.fault_string = text
-        elif parent == "Fault" and local == "FaultCode":
-            self._reader.fault_code = integer(text)
-
-    def end(self, local):
-        pass
-
-
-def must_understand(attributes):
-    """Whether a header element with these attributes has to be understood by us."""
-    must = False
-    for uri, local, value in attributes:
-        if uri == SOAP_ENV:
-            if local == "mustUnderstand":
-                must = value.strip() in ("1", "true")
-            elif local == "actor" and value not in ("", _NEXT):
-                return False
-    return must
 
 
 def cwmp_fault(code, text, details):

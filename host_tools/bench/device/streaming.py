@@ -89,12 +89,12 @@ def request(method, count, more=0):
 
 
 def answer(session, pieces, look):
-    reader = session.reader()
+    feed = session.sink()
     for at, piece in enumerate(pieces):
-        reader.feed(piece)
+        feed(piece)
         if look and at % 32 == 0:
             look()
-    message = session.received(reader, 200)
+    message = session.received(200)
     size = 0
     for at, piece in enumerate(message.chunks()):
         size += len(piece)
