@@ -254,9 +254,9 @@ async def test_no_memory_to_prepare_a_wake_costs_neither_the_wake_nor_a_boot(mak
     boot_first(
         rig.board,
         """
-from cwmp.runtime import session_runner
+from cwmp.runtime import prepared
 def full(url, body): raise MemoryError
-session_runner.prepare = full
+prepared.first_request = full
 """,
     )
     await rig.ready()

@@ -19,7 +19,8 @@ PRELUDE = """
 import sys
 sys.path.insert(0, FIRMWARE)
 import asyncio, errno, gc, json, os, socket, ssl
-from cwmp.runtime.http_client import HttpClient, HttpFailure, prepare
+from cwmp.runtime.http_client import HttpClient, HttpFailure
+from cwmp.runtime.prepared import first_request as prepare
 from cwmp.runtime.resolver import Resolver
 from cwmp.runtime.stream import open_stream
 

@@ -160,5 +160,7 @@ def test_cwmp_20_prepared_inform_is_resent_too():
     session = device.session(prepared=prepared)
     first = bytes_of(session.begin())
     assert bytes_of(received(session, envelope(FAULT_8005))) == first
+    prepared.invalidate()  # a parameter changed on the device in between
+    assert bytes_of(received(session, envelope(FAULT_8005))) == first
     received(session, inform_response())
     assert device.events.for_inform() == []

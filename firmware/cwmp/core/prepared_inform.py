@@ -22,13 +22,14 @@ class PreparedInform:
         self._model = model
         self._message = None
         self._at = 0
+        self.wire = None  # the first request as it goes on the wire, if it could be held
 
     @property
     def ready(self):
         return self._message is not None
 
     def invalidate(self):
-        self._message = None
+        self._message = self.wire = None
 
     def refresh(self):
         """Render it, if need be; True when it is ready: not when it is too long to be held, or the

@@ -131,7 +131,7 @@ class Session:
             self.notification.failed()
 
     def _inform(self):
-        if self.is_prepared:
+        if self.is_prepared and self._prepared.ready:  # it may have been invalidated since
             return self._prepared.message(self._unix)
         names = inform_names(self.model, self._names, self._informed)
         return inform_message(

@@ -16,7 +16,7 @@ _REDIRECTS_MAX = const(5)
 
 # SOAPAction is empty, without quotes: CWMP asks for exactly that, SOAP stacks that insist on the
 # header (Axis) take it, and servers that route by the XML alone (GenieACS, FreeACS) never look.
-_ENVELOPE = (("Content-Type", 'text/xml; charset="utf-8"'), ("SOAPAction", ""))
+ENVELOPE = (("Content-Type", 'text/xml; charset="utf-8"'), ("SOAPAction", ""))
 
 
 class HttpFailure(Exception):
@@ -27,19 +27,6 @@ class HttpFailure(Exception):
         self.reason = reason
         self.status = status
         self.retry_after = retry_after
-
-
-def prepare(url, body):
-    """Bytes of a complete envelope POST to `url`, for `HttpClient.post(prepared=...)`. HttpError.
-
-    They hold the host and target of `url`, no credentials and no cookie: good for the first
-    request of any session until the ACS URL or the envelope changes. All of it lies in memory.
-    """
-    tls, host, port, target = borrow("wire.url").parse_url(url)
-    request = bytearray(request_head("POST", target, host, port, tls, _ENVELOPE, body.length))
-    for piece in body.chunks():
-        request.extend(piece)
-    return request
 
 
 class HttpClient:
@@ -53,7 +40,7 @@ class HttpClient:
     """
 
     method = "POST"
-    content = _ENVELOPE  # headers of a message that has a body
+    content = ENVELOPE  # headers of a message that has a body
 
     def __init__(
         self,
@@ -91,7 +78,7 @@ class HttpClient:
         `body` has `length` (0: an empty POST, None: sent chunked) and `chunks()`, bytes-like
         pieces, asked again for a resend. `sink()` gives a callable that takes the pieces of the
         answer's body (memoryviews into the buffer); it is called for a 2xx answer that has a body,
-        never for one that is thrown away. `prepared` comes from `prepare` and goes out as it is
+        never for one that is thrown away. `prepared`, of `prepared.py`, goes out as it is
         if nothing was sent in this session yet.
         """
         try:

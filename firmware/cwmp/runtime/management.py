@@ -160,7 +160,9 @@ class Management:
 
     def prepare(self):
         """Make ready what can be known before the bell rings; True when something was made."""
-        return self._runner().prepare()
+        from .prepared import prepare  # noqa: PLC0415 - where there is memory for it
+
+        return prepare(self._runner())
 
     async def run_session(self):
         """Run the session that is due; return "" or why it failed."""

@@ -1,4 +1,4 @@
-"""Runs one CWMP session over HTTP, and gets ready for the next one while nobody waits."""
+"""Runs one CWMP session over HTTP."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from ..core import schedule as reasons
 from ..core.session import Session, SessionError
 from ..wire.http_error import HttpError
 from ..wire.soap import set_root
-from .http_client import HttpClient, HttpFailure, prepare
+from .http_client import HttpClient, HttpFailure
 from .slices import drop, drop_all
 
 _MS = "Device.ManagementServer."
@@ -24,54 +24,29 @@ class SessionRunner:
     """
 
     def __init__(self, management):
-        self._management = management
+        self.management = management
         self._agent = management.agent
-        self._prepared = None  # PreparedInform, where there is memory for it
+        self.prepared = None  # PreparedInform, where there is memory for it
         self._buffer = bytearray(_BUFFER)
         self._client = None  # for the next session
-        self._wire = None  # its first request as it goes on the wire: head and prepared Inform
-        self._used = None  # what both were made of
+        self.used = None  # what it was made of: URL, user name, password
         self.session = None
         set_root(self._agent.site["device"]["root"])
         rpc.unload_with(management.unload if self._agent.saving else None)
 
     def invalidate(self):
         """Parameters changed: what was prepared may say something else now."""
-        if self._prepared:
-            self._prepared.invalidate()
+        if self.prepared:
+            self.prepared.invalidate()
 
-    def prepare(self):
-        """Make ready what can be known before the bell rings: client, Inform and the bytes of the
-        first request.
-
-        Returns True when something had to be made.
-        """
-        if self._prepared is None:
-            from ..core.prepared_inform import PreparedInform  # noqa: PLC0415 - takes memory
-
-            self._prepared = PreparedInform(self._management.model)
-        if not self._prepare_client() or self._prepared.ready:
-            return False
-        self._wire = None
-        try:
-            if self._prepared.refresh():
-                message = self._prepared.message(None)
-                wire = prepare(self._used[0], message)
-                # Held once: the message, CurrentTime with it, is the end of the request.
-                message.buffer = memoryview(wire)[len(wire) - message.length :]
-                self._wire = wire
-        except MemoryError:
-            pass  # a wake takes longer without
-        return True
-
-    def _prepare_client(self):
-        # True when there is one.
+    def make_client(self):
+        """Make ready what POSTs to the ACS, with the values of now. False: the URL is bad."""
         agent = self._agent
-        value = self._management.model.value
+        value = self.management.model.value
         use = (value(_MS + "URL"), value(_MS + "Username"), value(_MS + "Password"))
         if not use[0]:
             return False
-        if self._client is None or use != self._used:
+        if self._client is None or use != self.used:
             site = agent.site
             try:
                 self._client = HttpClient(
@@ -89,21 +64,23 @@ class SessionRunner:
                 agent.log("E", "session", 'bad-url error="{}"'.format(error))
                 return False
             self.invalidate()
-            self._used = use
+            self.used = use
         return True
 
     async def run(self):
         """Run the session that is due; return "" or why it failed."""
         agent = self._agent
-        management = self._management
+        management = self.management
         carried = agent.schedule.started(agent.now())
         if carried & reasons.RING:
             management.events.add("6 CONNECTION REQUEST")
         if carried & reasons.PERIODIC:
             management.events.add("2 PERIODIC")
         self.session = None
-        ready = self._client is not None and self._prepared and self._prepared.ready
-        if not ready and not self._prepare_client():
+        prepared = self.prepared
+        if prepared and not (self._client and prepared.ready):
+            prepared = None
+        if not prepared and not self.make_client():
             return "the ACS URL cannot be used"
         client = self._client
         self._client = None
@@ -116,7 +93,7 @@ class SessionRunner:
             agent.port.unix_time(),
             agent.schedule.retry_count,
             1,
-            self._prepared if self._prepared and self._prepared.ready else None,
+            prepared,
             agent.jobs.requests() if agent.jobs else (),
             self._accepted,
             agent.log,
@@ -127,8 +104,7 @@ class SessionRunner:
         failure = ""
         try:
             message = session.begin()
-            first = self._wire if session.is_prepared else None
-            self._wire = None
+            first = prepared.wire if prepared and session.is_prepared else None
             while message is not None:
                 status = await client.post(message, session.sink, first)
                 first = None
@@ -173,7 +149,7 @@ class SessionRunner:
 
     def _accepted(self):
         self._agent.schedule.inform_accepted(self._agent.now())
-        self._management.save()
+        self.management.save()
 
 
 def _drop_reader():

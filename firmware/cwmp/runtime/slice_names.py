@@ -16,7 +16,7 @@ runtime.commands runtime.health core.schedule_words
 runtime.session_runner runtime.stream runtime.management
 runtime.http_client runtime.http_body runtime.http_login runtime.http_reason runtime.http_redirect
 runtime.transfer runtime.trial runtime.install_bundle runtime.install_image runtime.install_site
-core.rpc core.session core.inform core.prepared_inform core.request core.transfer_complete
+core.rpc core.session core.inform core.request core.transfer_complete
 core.settings
 core.data_model core.device2 core.events core.notification core.cwmp_types core.fault
 wire.http wire.http_auth wire.http_challenge wire.http_chunks wire.http_error wire.cookies wire.url
