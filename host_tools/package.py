@@ -25,7 +25,7 @@ core.fault core.cwmp_types core.device2 core.data_model core.notification core.e
 wire.http_error runtime.management
 """
 SESSION = """
-wire.http wire.soap core.inform core.rpc core.rpc_parts core.session
+wire.http wire.soap core.rpc core.rpc_parts core.session
 runtime.stream runtime.http_client runtime.session_runner
 """
 READING = "wire.xml wire.envelope"  # an envelope of the ACS

@@ -134,7 +134,7 @@ async def test_tls_waits_for_the_clock(make_rig: MakeRig, tmp_path: Path):
         rig.board.configure({**rig.site, **section})
         without_clock(rig.board.flash)
         boot_first(
-            rig.board, SOON + "from cwmp.runtime import session_runner as s\ns.CLOCK_WAIT=300"
+            rig.board, SOON + "from cwmp.runtime import session_start as s\ns.CLOCK_WAIT=300"
         )
         await rig.start()
         await rig.board.seen(r'session: failed reason="tls clock not set: .*set time.ntp_server"')

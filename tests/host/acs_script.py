@@ -20,9 +20,12 @@ import sys
 sys.path.insert(0, FIRMWARE)
 import asyncio, errno, gc, json, os, socket, ssl
 from cwmp.runtime.http_client import HttpClient, HttpFailure
-from cwmp.runtime.prepared import first_request as prepare
 from cwmp.runtime.resolver import Resolver
 from cwmp.runtime.stream import open_stream
+
+def prepare(url, body):
+    from cwmp.runtime.prepared import first_request
+    return first_request(url, body)
 
 class Body:
     def __init__(self, *pieces, length=-1):

@@ -9,7 +9,7 @@ from cwmp_device import Device, between, faults_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cwmp.core.inform import INFORM_TABLE as TABLE
+from cwmp.core.device2 import INFORM_TABLE as TABLE
 
 ROWS = st.integers(0, 12)
 STEPS = st.lists(

@@ -8,8 +8,8 @@ from support import raises
 from test_rpc import element, fault, get_names, get_values, set_attributes, set_values
 
 from cwmp.core.device2 import DEVICE2
+from cwmp.core.device2 import INFORM_TABLE as TABLE
 from cwmp.core.fault import CwmpFault
-from cwmp.core.inform import INFORM_TABLE as TABLE
 
 MS = "Device.ManagementServer."
 KEY = MS + "ParameterKey"

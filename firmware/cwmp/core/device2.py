@@ -4,6 +4,8 @@ or change one.
 Only what is implemented is declared.
 """
 
+INFORM_TABLE = "Device.ManagementServer.InformParameter."
+
 # One text for each object: its path, then a line `name flags type default` for each parameter. A
 # text takes a third of the memory of tuples. Parents stand before children.
 #

@@ -1,15 +1,47 @@
-"""The Inform, written piece by piece (CWMP-30 to 34); `prepared_inform` is made beforehand."""
+"""The Inform, written piece by piece (CWMP-30 to 34); `prepared_inform` is made beforehand. Loaded
+when a session begins, not needed any more once the ACS has answered.
+"""
 
 from micropython import const
 
 from ..wire.soap import CWMP_1_2, Message, array_head, envelope, escape, parameter_value
 from .cwmp_types import unix_to_iso
+from .device2 import INFORM_TABLE
 
 _LIMIT = const(4096)  # an Inform up to this many bytes has a Content-Length: some servers want one
 _DEVICE_ID = ("Manufacturer", "OUI", "ProductClass", "SerialNumber")
+_OUI = "Device.DeviceInfo.ManufacturerOUI"
 
 
-INFORM_TABLE = "Device.ManagementServer.InformParameter."
+def begin(session):
+    """-> the Inform of a new session. What it lists stays the same when the ACS wants it again."""
+    events = session.events.for_inform()
+    if not events:
+        # The console asked, or a session broke off behind its Inform: one event has to be
+        # listed (CWMP-30), and a vendor's own is the only one that claims nothing.
+        events = [(f"X {session.model.value(_OUI)} SESSION", "")]
+    session.informed = events
+    session.names = session.notification.for_inform()
+    prepared = session.prepared
+    if prepared and not session.names and prepared.fits(events, session.retry_count):
+        session.message_id = prepared.message_id
+        session.is_prepared = True
+    codes = ",".join([code for code, _ in events])
+    how = f"retry={session.retry_count} prepared={int(session.is_prepared)}"
+    session.log("I", "session", f'inform events="{codes}" {how}')
+    return again(session)
+
+
+def again(session):
+    """-> the same Inform."""
+    if session.is_prepared and session.prepared.ready:  # it may have been invalidated since
+        return session.prepared.message(session.unix)
+    model = session.model
+    events = session.informed
+    names = inform_names(model, session.names, events)
+    return inform_message(
+        model, str(session.message_id), events, names, session.unix, session.retry_count
+    )
 
 
 def inform_names(model, changed, events=()):

@@ -3,9 +3,9 @@ parameters (CWMP-33). Loaded where there are such rows.
 """
 
 from ..wire.soap import own
+from .device2 import INFORM_TABLE
 from .events import VALUE_CHANGE, known
 from .fault import CwmpFault
-from .inform import INFORM_TABLE
 
 
 def wanted(model, listed):

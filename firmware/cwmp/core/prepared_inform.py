@@ -1,7 +1,8 @@
 """The Inform of the common wake, made before the bell rings where there is memory for it."""
 
 from .cwmp_types import unix_to_iso
-from .inform import INFORM_TABLE, inform_message
+from .device2 import INFORM_TABLE
+from .inform import inform_message
 
 CONNECTION_REQUEST = "6 CONNECTION REQUEST"
 

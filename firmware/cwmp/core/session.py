@@ -15,13 +15,11 @@ from micropython import const
 from ..wire.soap import CWMP_1_2, EMPTY, Message, envelope
 from . import rpc
 from .fault import CwmpFault
-from .inform import inform_message, inform_names
 
 _LIMIT = const(
     1536
 )  # an answer up to this many bytes has a Content-Length, a longer one is streamed
 _RESENDS = const(3)  # of one request that is answered with fault 8005
-_OUI = "Device.DeviceInfo.ManufacturerOUI"
 
 
 class SessionError(Exception):
@@ -33,7 +31,7 @@ class Session:
 
     `prepared`: a PreparedInform, used when it fits. `requests`: list of `Request`, taken one at a
     time. `on_inform_accepted()` is called when the InformResponse came, after events and changes
-    were marked delivered (CWMP-40).
+    were marked delivered (CWMP-40). What has no underscore, `core.inform` uses.
     """
 
     def __init__(
@@ -58,38 +56,27 @@ class Session:
         self.factory_reset = False
         self.jobs = None  # gives the queue of transfers
         self.on_read = None  # called when an envelope was read: what reads is not in use
-        self._unix = unix_time
-        self._retry_count = retry_count
-        self._id = message_id
-        self._prepared = prepared
+        self.unix = unix_time
+        self.retry_count = retry_count
+        self.message_id = message_id
+        self.prepared = prepared
         self.is_prepared = False  # after `begin`: the Inform is the one of `prepared`
         self._on_inform_accepted = on_inform_accepted
-        self._log = log or _nothing
+        self.log = log or _nothing
         self._uri = CWMP_1_2
-        self._informed = ()  # events of our Inform
-        self._names = ()  # changes that it tells
+        self.informed = ()  # events of our Inform
+        self.names = ()  # changes that it tells
         self._request = None  # our request that waits for its response
         self._outstanding = None  # method of that request, "Inform" at first
         self._resends = 0
         self._reader = None  # of the response under way
 
     def begin(self):
-        """-> the Inform. What it lists stays the same when the ACS wants it again."""
-        self._informed = self.events.for_inform()
-        if not self._informed:
-            # The console asked, or a session broke off behind its Inform: one event has to be
-            # listed (CWMP-30), and a vendor's own is the only one that claims nothing.
-            self._informed = [(f"X {self.model.value(_OUI)} SESSION", "")]
-        self._names = self.notification.for_inform()
-        prepared = self._prepared
-        if prepared and not self._names and prepared.fits(self._informed, self._retry_count):
-            self._id = prepared.message_id
-            self.is_prepared = True
-        codes = ",".join([code for code, _ in self._informed])
-        how = f"retry={self._retry_count} prepared={int(self.is_prepared)}"
-        self._log("I", "session", f'inform events="{codes}" {how}')
+        """-> the Inform."""
+        from .inform import begin  # noqa: PLC0415 - a slice
+
         self._outstanding = "Inform"
-        return self._inform()
+        return begin(self)
 
     def sink(self):
         """-> what takes the bytes of a response's envelope; asked when the first one is there."""
@@ -130,34 +117,30 @@ class Session:
         if not self.inform_accepted:
             self.notification.failed()
 
-    def _inform(self):
-        if self.is_prepared and self._prepared.ready:  # it may have been invalidated since
-            return self._prepared.message(self._unix)
-        names = inform_names(self.model, self._names, self._informed)
-        return inform_message(
-            self.model, str(self._id), self._informed, names, self._unix, self._retry_count
-        )
-
     def _answered(self, said):
         method = self._outstanding
         if said is None:
             raise SessionError("no answer to " + method)
         if said.method == "Fault" and said.fault_code == 8005 and self._resends < _RESENDS:
             self._resends += 1
-            self._log("W", "session", "resend method=" + method)
-            return self._inform() if method == "Inform" else self._send()
+            self.log("W", "session", "resend method=" + method)
+            if method != "Inform":
+                return self._send()
+            from .inform import again  # noqa: PLC0415
+
+            return again(self)
         if said.method != "Fault" and said.method != method + "Response":
             raise SessionError("unexpected answer to " + method)
         if said.method == "Fault":
             if method == "Inform":
                 raise SessionError(f"fault {said.fault_code} to Inform")
-            self._log("W", "session", f"fault method={method} code={said.fault_code}")
+            self.log("W", "session", f"fault method={method} code={said.fault_code}")
         elif method == "Inform":
             self._accepted(said)
         else:
-            self.events.delivered(self._informed, method)
-        if said.message_id is not None and said.message_id.strip() != str(self._id):
-            self._log("W", "session", "id-differs method=" + method)
+            self.events.delivered(self.informed, method)
+        if said.message_id is not None and said.message_id.strip() != str(self.message_id):
+            self.log("W", "session", "id-differs method=" + method)
         if self._request:
             if self._request.answered:
                 self._request.answered(self, said)
@@ -173,9 +156,9 @@ class Session:
         elif not self._uri:
             raise SessionError("CWMP version not supported")
         self.inform_accepted = True
-        self.events.delivered(self._informed)
-        self.notification.delivered(self._names)
-        self._log("I", "session", "accepted")
+        self.events.delivered(self.informed)
+        self.notification.delivered(self.names)
+        self.log("I", "session", "accepted")
         if self._on_inform_accepted:
             self._on_inform_accepted()
 
@@ -184,13 +167,13 @@ class Session:
             return None
         self._request = self.requests.pop(0)
         self._outstanding = self._request.method
-        self._id += 1
+        self.message_id += 1
         return self._send()
 
     def _send(self):
         request = self._request
         return Message(
-            _LIMIT, envelope, self._uri, str(self._id), request.body, *request.arguments
+            _LIMIT, envelope, self._uri, str(self.message_id), request.body, *request.arguments
         )
 
     def _answer(self, said):
@@ -202,10 +185,10 @@ class Session:
                 from ..wire.soap_fault import must_understand_fault  # noqa: PLC0415
 
                 body = must_understand_fault, said.must_understand_unknown
-                self._log("W", "rpc", "header-unknown")
+                self.log("W", "rpc", "header-unknown")
             else:
                 body = rpc.call(self, method, said.arguments)
-                self._log("I", "rpc", "done method=" + method)
+                self.log("I", "rpc", "done method=" + method)
             # The answer speaks the version of CWMP that the request came in.
             return Message(_LIMIT, envelope, said.cwmp_uri, said.message_id, *body)
         except CwmpFault as error:
@@ -215,11 +198,11 @@ class Session:
         except Exception as error:  # noqa: BLE001
             # One method that fails must not make every session fail.
             fault = CwmpFault(9002)
-            self._log("E", "rpc", f"broken method={method} error={type(error).__name__}")
+            self.log("E", "rpc", f"broken method={method} error={type(error).__name__}")
         from ..wire.soap_fault import cwmp_fault  # noqa: PLC0415 - a slice for the rare case
 
         known = method if method in rpc.METHODS else "unknown"
-        self._log("W", "rpc", f"fault method={known} code={fault.code}")
+        self.log("W", "rpc", f"fault method={known} code={fault.code}")
         body = cwmp_fault, fault.code, fault.text, fault.details
         return Message(_LIMIT, envelope, said.cwmp_uri, said.message_id, *body)
 

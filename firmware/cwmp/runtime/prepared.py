@@ -6,6 +6,7 @@ from ..core.prepared_inform import PreparedInform
 from ..wire.envelope import EnvelopeReader  # noqa: F401 - loaded now, not while an ACS waits
 from ..wire.http import request_head
 from .http_client import ENVELOPE
+from .session_start import make_client
 from .slices import borrow
 
 
@@ -17,7 +18,7 @@ def prepare(runner):
     prepared = runner.prepared
     if prepared is None:
         prepared = runner.prepared = PreparedInform(runner.management.model)
-    if not runner.make_client() or prepared.ready:
+    if not make_client(runner) or prepared.ready:
         return False
     try:
         if prepared.refresh():

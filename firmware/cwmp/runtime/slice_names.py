@@ -13,7 +13,7 @@ runtime.parts runtime.part_device runtime.part_time runtime.part_wifi runtime.pa
 runtime.part_gateway runtime.part_binding runtime.binding_values runtime.diagnostics
 runtime.store port.nvs core.freshness_record core.binding_error wire.stun_verify
 runtime.commands runtime.health core.schedule_words
-runtime.session_runner runtime.stream runtime.management
+runtime.session_runner runtime.session_start runtime.tls runtime.stream runtime.management
 runtime.http_client runtime.http_body runtime.http_login runtime.http_reason runtime.http_redirect
 runtime.transfer runtime.trial runtime.install_bundle runtime.install_image runtime.install_site
 core.rpc core.session core.inform core.request core.transfer_complete

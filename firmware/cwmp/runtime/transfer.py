@@ -2,11 +2,10 @@
 
 from micropython import const
 
-from .. import runtime
 from ..core.fault import CwmpFault
 from ..wire.http_error import HttpError
 from .http_client import HttpClient, HttpFailure
-from .slices import borrow, drop
+from .slices import borrow
 
 _LARGEST = const(16777216)
 _ANSWER = const(4096)  # what a server says to an upload
@@ -123,7 +122,7 @@ async def run(agent, job):
             job["pass"],
             agent.resolver,
             None,
-            lambda: _tls_context(agent),
+            lambda: borrow("runtime.tls").make_context(agent),
             response_ms=site["acs"]["timeout_s"] * 1000,
             body_limit=_ANSWER if upload else _LARGEST,
             allow_basic=site["acs"]["allow_basic"],
@@ -177,12 +176,3 @@ def _parts(agent, job):
     if job["type"][0] == "1":
         return (borrow("runtime.install_site").without_secrets(agent.port).encode(),)
     return [(line + "\n").encode() for line in agent.log.lines()]
-
-
-def _tls_context(agent):
-    from . import tls  # noqa: PLC0415 - a slice for those who have https
-
-    try:
-        return tls.make_context(agent.site["acs"], agent.port.unix_time(), agent.log)
-    finally:
-        drop(runtime, "tls")

@@ -119,8 +119,6 @@ class Message:
     """
 
     def __init__(self, limit, pieces, *arguments):
-        self._pieces = pieces
-        self._arguments = arguments
         self.length = None
         self.buffer = buffer = bytearray()
         size = 0
@@ -133,6 +131,8 @@ class Message:
                 limit = 0
             if end > limit:
                 self.buffer = None
+                self._pieces = pieces
+                self._arguments = arguments
                 return
             buffer[size:end] = piece
             size = end
