@@ -21,7 +21,7 @@ sys.path.insert(0, FIRMWARE)
 import asyncio, errno, gc, json, os, socket, ssl
 from cwmp.runtime.http_client import HttpClient, HttpFailure
 from cwmp.runtime.resolver import Resolver
-from cwmp.runtime.stream import open_stream
+from cwmp.runtime.http_open import open_stream
 
 def prepare(url, body):
     from cwmp.runtime.prepared import first_request

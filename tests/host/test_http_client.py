@@ -169,7 +169,7 @@ async def main():
     c = client()
     for _ in range(3):
         await post(c)
-        while c._stream is not None and c._stream.idle(bytearray(1)):
+        while c.stream is not None and c.stream.idle(bytearray(1)):
             await asyncio.sleep_ms(1)
     await c.close()
     print(open_sockets())

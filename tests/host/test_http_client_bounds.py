@@ -191,7 +191,7 @@ async def main():
 @pytest.mark.parametrize(
     ("stage", "reached"),
     [
-        ("connect", "c._stream is None"),
+        ("connect", "c.stream is None"),
         ("response", "not c._untouched and not c._sending"),
         ("body", "answer.made"),
     ],

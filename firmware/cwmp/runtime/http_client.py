@@ -9,10 +9,8 @@ from micropython import const
 from ..wire.http import ResponseReader, request_head
 from ..wire.http_error import HttpError
 from .slices import borrow
-from .stream import open_stream
 
 _BUFFER = const(1024)
-_REDIRECTS_MAX = const(5)
 
 # SOAPAction is empty, without quotes: CWMP asks for exactly that, SOAP stacks that insist on the
 # header (Axis) take it, and servers that route by the XML alone (GenieACS, FreeACS) never look.
@@ -56,11 +54,11 @@ class HttpClient:
         allow_basic=False,
     ):
         self.url = borrow("wire.url").parse_url(url)
-        self._resolver = resolver
+        self.resolver = resolver
         self._buf = bytearray(_BUFFER) if buffer is None else buffer
-        self._tls = tls
-        self._context = self._cnonce = self._stream = None
-        self._connect_ms = connect_ms
+        self.tls = tls
+        self.context = self.cnonce = self.stream = None
+        self.connect_ms = connect_ms
         self._response_ms = response_ms
         self._body_limit = body_limit
         self.allow_basic = allow_basic
@@ -87,7 +85,7 @@ class HttpClient:
             self.drop()
             if isinstance(error, HttpFailure):
                 raise
-            failure = HttpFailure(self._reason(error))
+            failure = HttpFailure(self.reason(error))
         except BaseException:  # cancelled
             self.drop()
             raise
@@ -98,7 +96,7 @@ class HttpClient:
         self.drop()
 
     async def _post(self, body, sink, prepared):
-        redirects = refusals = 0
+        refused = [0, 0]  # 401s, redirects
         retried = False
         into = None
 
@@ -109,12 +107,12 @@ class HttpClient:
                 into(view)
 
         while True:
-            stream = self._stream
+            stream = self.stream
             if stream is not None and not stream.idle(self._buf):
                 self.drop()  # closed by the peer between two messages: nothing was lost (CWMP-02)
                 stream = None
             if stream is None:
-                await self._open()
+                self.stream = await borrow("runtime.http_open").connect(self)
             reader = ResponseReader(take, self._body_limit)
             broken = None
             try:
@@ -138,50 +136,16 @@ class HttpClient:
                 borrow("wire.cookies").keep(self.cookies, headers["set-cookie"])
             if 200 <= status < 300:
                 return status
-            if status == 401:
-                refusals += 1
-                borrow("runtime.http_login").login(
-                    self, headers.get("www-authenticate", ()), refusals
-                )
-            elif status in (302, 307) and "location" in headers:
-                redirects += 1
-                if redirects > _REDIRECTS_MAX:
-                    raise HttpFailure("redirect loop", status)
-                if borrow("runtime.http_redirect").follow(self, headers["location"]):
-                    refusals = 0
-            else:
-                after = headers.get("retry-after", "")
-                after = int(after) if after.isdigit() and len(after) < 7 else None
-                raise HttpFailure(f"status {status}", status, after)
-
-    async def _open(self):
-        tls, host, port, _ = self.url
-        if tls and self._context is None:
-            if self._tls is None:
-                raise HttpFailure("no tls context")
-            try:
-                self._context = self._tls()
-            except ValueError as error:
-                raise HttpFailure("tls " + str(error))
-        try:
-            address = self._resolver.lookup(host, port, 0)
-        except OSError as error:
-            raise HttpFailure(error.args[-1])
-        self._cnonce = None
-        context = self._context if tls else None
-        try:
-            self._stream = await open_stream(address, self._connect_ms, context, host)
-        except (OSError, asyncio.TimeoutError) as error:  # noqa: UP041 - MicroPython has no other
-            self._resolver.forget(host)  # it may live elsewhere by now (B20)
-            raise HttpFailure("connect " + self._reason(error))
+            borrow("runtime.http_refused").follow(self, reader, refused)
 
     def drop(self):
         """Close the connection, if there is one."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
 
-    def _reason(self, error):
+    def reason(self, error):
+        """Return in words what went wrong."""
         return borrow("runtime.http_reason").reason(error, self._sending and self.url[0])
 
     # Request
@@ -191,9 +155,9 @@ class HttpClient:
         headers = list(self.content) if length != 0 else []
         value = self.basic
         if self.digest is not None:
-            if self._cnonce is None:  # a new one per connection (CWMP-05)
-                self._cnonce = hexlify(os.urandom(8)).decode()
-            value = self.digest.authorization(self.method, target, self._cnonce)
+            if self.cnonce is None:  # a new one per connection (CWMP-05)
+                self.cnonce = hexlify(os.urandom(8)).decode()
+            value = self.digest.authorization(self.method, target, self.cnonce)
         if value is not None:
             headers.append(("Authorization", value))
         if self.cookies:
@@ -201,7 +165,7 @@ class HttpClient:
         return request_head(self.method, target, host, port, tls, headers, length)
 
     async def _send(self, body, prepared):
-        stream = self._stream
+        stream = self.stream
         self._untouched = False
         self._sending = True
         stream.limit(self._response_ms)
@@ -224,7 +188,7 @@ class HttpClient:
             at = 0
             while left >= 0 and at < len(piece):
                 if fill == len(buf):
-                    await self._stream.write(buf)
+                    await self.stream.write(buf)
                     await asyncio.sleep_ms(0)  # the other tasks come first
                     fill = 0
                 take = min(len(piece) - at, len(buf) - fill)
@@ -233,12 +197,12 @@ class HttpClient:
                 fill += take
         if left:
             raise HttpFailure("body length")
-        await self._stream.write(memoryview(buf)[:fill])
+        await self.stream.write(memoryview(buf)[:fill])
 
     # Response
 
     async def _receive(self, reader):
-        stream = self._stream
+        stream = self.stream
         buf = self._buf
         stream.limit(self._response_ms)
         while True:
