@@ -15,7 +15,9 @@ from support import raises
 from cwmp.core import rpc
 from cwmp.core.fault import CwmpFault
 from cwmp.core.notification import Notification
-from cwmp.core.rpc_parts import Fields, Names
+from cwmp.core.rpc_device import methods as all_methods
+from cwmp.core.rpc_fields import Fields
+from cwmp.core.rpc_parts import Names
 from cwmp.core.rpc_values import ParameterValues
 
 MS = "Device.ManagementServer."
@@ -94,7 +96,7 @@ def key_of(device):
 def test_cwmp_50_methods():
     text = Device().ask("<c:GetRPCMethods/>")
     methods = between(text, "<string>", "</string>")
-    assert methods == sorted(rpc.METHODS)
+    assert methods == all_methods()
     baseline = "GetRPCMethods SetParameterValues GetParameterValues GetParameterNames Reboot"
     baseline += (
         " SetParameterAttributes GetParameterAttributes AddObject DeleteObject FactoryReset"
@@ -106,7 +108,7 @@ def test_cwmp_50_methods():
 
 def test_cwmp_50_unknown_method_is_fault_9000():
     for method in ("GetOptions", "SetVouchers", "Inform", "getParameterValues", "X"):
-        assert method not in rpc.METHODS
+        assert not rpc.serves(method)
         assert fault(f"<c:{method}><A>1</A><B><C/></B></c:{method}>") == 9000
 
 
@@ -124,7 +126,7 @@ def test_cwmp_50_a_module_can_add_a_method():
         assert "<string>Echo</string>" in Device().ask("<c:GetRPCMethods/>")
         assert fault("<c:Echo/>") == 9003
     finally:
-        rpc.METHODS.pop("Echo")
+        rpc.added.pop("Echo")
 
 
 def test_cwmp_50_a_method_that_breaks_answers_9002_and_the_session_goes_on():
@@ -443,7 +445,7 @@ def test_cwmp_50_one_module_at_a_time_where_memory_is_scarce():
         ):
             assert faults_of(text_of(received(session, envelope(body)))) in (None, (9000, []))
             method = body[3 : body.find("/") if body[-2] == "/" else body.find(">")]
-            module = rpc.METHODS.get(method, last)
+            module = rpc.serves(method) or last
             changes += module != last
             last = module
         assert changes == 5 and len(unloaded) in (4, 5), "the first may be the one of another test"

@@ -9,25 +9,16 @@ and its arguments, so that a long answer is written while it is sent.
 
 from .fault import CwmpFault
 
-# method: a module of this package, or what `register` was given.
-METHODS = {
-    "GetRPCMethods": "rpc_device",
-    "SetParameterValues": "rpc_values",
-    "GetParameterValues": "rpc_values",
-    "GetParameterNames": "rpc_names",
-    "SetParameterAttributes": "rpc_attributes",
-    "GetParameterAttributes": "rpc_attributes",
-    "AddObject": "rpc_objects",
-    "DeleteObject": "rpc_objects",
-    "Reboot": "rpc_device",
-    "FactoryReset": "rpc_device",
-    "Download": "rpc_transfers",
-    "Upload": "rpc_transfers",
-    "ScheduleInform": "rpc_transfers",
-    "GetQueuedTransfers": "rpc_transfers",
-    "GetAllQueuedTransfers": "rpc_transfers",
-}
+# Modules of this package and the methods that each serves.
+SERVED_BY = """\
+rpc_device GetRPCMethods Reboot FactoryReset
+rpc_values SetParameterValues GetParameterValues
+rpc_names GetParameterNames
+rpc_attributes SetParameterAttributes GetParameterAttributes
+rpc_objects AddObject DeleteObject
+rpc_transfers Download Upload ScheduleInform GetQueuedTransfers GetAllQueuedTransfers"""
 
+added = {}  # method: what `register` was given
 _unload = None
 _served = None  # name of the module that served last
 
@@ -42,7 +33,7 @@ def unload_with(call):
 
 def register(method, make, handler):
     """Add a method of a module that is loaded anyway."""
-    METHODS[method] = (make, handler)
+    added[method] = (make, handler)
 
 
 def collector(method):
@@ -59,14 +50,23 @@ def call(session, method, arguments):
     return entry[1](session, arguments)
 
 
+def serves(method):
+    """-> name of the module of this package that serves `method`, or ""."""
+    for line in SERVED_BY.split("\n"):
+        words = line.split(" ")
+        if method in words[1:]:
+            return words[0]
+    return ""
+
+
 def _entry(method):
     global _served
-    entry = METHODS.get(method)
-    if isinstance(entry, str):
-        # What served the method before is not in use: its answer has arrived.
-        if _unload and entry != _served:
-            _unload()
-        _served = entry
-        room = __name__.partition(".")[0] + ".core."
-        entry = __import__(room + entry, None, None, ("SERVED",)).SERVED[method]
-    return entry
+    module = serves(method)
+    if not module:
+        return added.get(method)
+    # What served the method before is not in use: its answer has arrived.
+    if _unload and module != _served:
+        _unload()
+    _served = module
+    room = __name__.partition(".")[0] + ".core."
+    return __import__(room + module, None, None, ("SERVED",)).SERVED[method]

@@ -5,7 +5,8 @@ from micropython import const
 from ..wire.soap import array_head, own
 from ..wire.soap import path as named
 from .fault import CwmpFault
-from .rpc_parts import Fields, List, Names, response, string_list
+from .rpc_fields import Fields, List, string_list
+from .rpc_parts import Names, response
 
 _MAX_ACCESS = const(16)
 

@@ -2,10 +2,19 @@
 
 from micropython import const
 
-from .rpc import METHODS
-from .rpc_parts import Fields, response, string_list
+from .rpc import SERVED_BY, added
+from .rpc_fields import Fields, string_list
+from .rpc_parts import response
 
 _KEY = const(32)
+
+
+def methods():
+    """-> names of all methods (CWMP-50)."""
+    found = list(added)
+    for line in SERVED_BY.split("\n"):
+        found.extend(line.split(" ")[1:])
+    return sorted(found)
 
 
 def _get_methods(session, arguments):
@@ -14,7 +23,7 @@ def _get_methods(session, arguments):
 
 def _methods():
     yield b"<cwmp:GetRPCMethodsResponse>"
-    yield from string_list("MethodList", sorted(METHODS))
+    yield from string_list("MethodList", methods())
     yield b"</cwmp:GetRPCMethodsResponse>"
 
 

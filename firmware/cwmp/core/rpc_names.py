@@ -2,7 +2,7 @@
 
 from ..wire.soap import array_head, own
 from ..wire.soap import path as named
-from .rpc_parts import Fields
+from .rpc_fields import Fields
 
 
 def _get(session, arguments):

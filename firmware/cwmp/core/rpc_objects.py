@@ -10,7 +10,8 @@ from ..wire.soap import own
 from .fault import CwmpFault
 from .model_record import keep
 from .model_values import put_key
-from .rpc_parts import Fields, response
+from .rpc_fields import Fields
+from .rpc_parts import response
 
 _KEY = const(32)
 

@@ -10,7 +10,8 @@ from ..wire.soap import array_head, escape
 from ..wire.url import parse_url
 from .cwmp_types import UNKNOWN_TIME
 from .fault import CwmpFault
-from .rpc_parts import Fields, response
+from .rpc_fields import Fields
+from .rpc_parts import response
 
 _KEY = const(32)
 _DOWNLOADS = ("1 Firmware Upgrade Image", "3 Vendor Configuration File")

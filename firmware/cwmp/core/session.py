@@ -55,7 +55,7 @@ class Session:
         self.reboot = None  # CommandKey
         self.factory_reset = False
         self.jobs = None  # gives the queue of transfers
-        self.on_read = None  # called when an envelope was read: what reads is not in use
+        self.unload = None  # called when neither what writes an Inform nor what reads is in use
         self.unix = unix_time
         self.retry_count = retry_count
         self.message_id = message_id
@@ -80,6 +80,8 @@ class Session:
 
     def sink(self):
         """-> what takes the bytes of a response's envelope; asked when the first one is there."""
+        if self.unload and self._outstanding == "Inform":
+            self.unload()
         from ..wire.envelope import EnvelopeReader  # noqa: PLC0415 - a slice
 
         self._reader = EnvelopeReader(rpc.collector)
@@ -99,8 +101,8 @@ class Session:
             except ValueError as error:
                 raise SessionError(str(error))
             reader = None
-            if self.on_read:
-                self.on_read()
+            if self.unload:
+                self.unload()
             if self._outstanding and said.must_understand_unknown is not None:
                 raise SessionError(f"header {said.must_understand_unknown} not understood")
         if self._outstanding:
@@ -201,7 +203,7 @@ class Session:
             self.log("E", "rpc", f"broken method={method} error={type(error).__name__}")
         from ..wire.soap_fault import cwmp_fault  # noqa: PLC0415 - a slice for the rare case
 
-        known = method if method in rpc.METHODS else "unknown"
+        known = method if rpc.serves(method) or method in rpc.added else "unknown"
         self.log("W", "rpc", f"fault method={known} code={fault.code}")
         body = cwmp_fault, fault.code, fault.text, fault.details
         return Message(_LIMIT, envelope, said.cwmp_uri, said.message_id, *body)

@@ -44,7 +44,7 @@ class SessionRunner:
         if client is None or session is None:
             return "the ACS URL cannot be used"
         if agent.saving:
-            session.on_read = _drop_reader
+            session.unload = _unload
         failure = ""
         try:
             message = session.begin()
@@ -83,5 +83,5 @@ class SessionRunner:
         self.management.save()
 
 
-def _drop_reader():
+def _unload():
     drop_all(_READ.split())

@@ -3,7 +3,7 @@
 # What one method of the ACS needs, or a boot, and the next one does not.
 PARTS = """
 core.rpc_values core.rpc_names core.rpc_attributes core.rpc_device core.rpc_objects
-core.rpc_transfers core.rpc_parts core.inform_parameters
+core.rpc_transfers core.rpc_parts core.rpc_fields core.inform_parameters
 core.model_values core.model_attributes core.model_record core.model_restore
 core.cwmp_parse core.date_time core.fault_text runtime.provisioning runtime.reset
 """
