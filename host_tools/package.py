@@ -29,6 +29,7 @@ wire.http wire.soap core.rpc core.rpc_parts core.session
 runtime.stream runtime.http_client runtime.session_runner
 """
 READING = "wire.xml wire.envelope"  # an envelope of the ACS
+FAULT = "wire.soap_fault core.rpc_fault"
 PREPARED = "core.prepared_inform runtime.prepared"  # where there is memory for it
 WRITING = "core.model_record core.cwmp_parse core.model_values"
 VISIT = "wire.http_request core.tcp_request runtime.tcp_visit"  # somebody at the doorbell
@@ -55,6 +56,7 @@ def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
         "runtime.management": MANAGEMENT,
         "runtime.session_runner": SESSION,
         "wire.envelope": READING,
+        "core.rpc_fault": FAULT,
         "runtime.prepared": PREPARED,
         "core.model_values": WRITING,
         "runtime.tcp_visit": VISIT,

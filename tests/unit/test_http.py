@@ -1,8 +1,9 @@
 from support import raises
 
 from cwmp.wire.cookies import parse_cookie
-from cwmp.wire.http import ResponseReader, request_head
+from cwmp.wire.http import ResponseReader
 from cwmp.wire.http_error import HttpError
+from cwmp.wire.http_head import request_head
 from cwmp.wire.url import parse_url
 
 

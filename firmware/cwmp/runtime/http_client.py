@@ -6,7 +6,7 @@ from binascii import hexlify
 
 from micropython import const
 
-from ..wire.http import ResponseReader, request_head
+from ..wire.http import ResponseReader
 from ..wire.http_error import HttpError
 from .slices import borrow
 
@@ -151,6 +151,8 @@ class HttpClient:
     # Request
 
     def _head(self, length):
+        from ..wire.http_head import request_head  # noqa: PLC0415 - a slice
+
         tls, host, port, target = self.url
         headers = list(self.content) if length != 0 else []
         value = self.basic

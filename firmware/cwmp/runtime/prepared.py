@@ -3,8 +3,7 @@ request. Loaded where there is memory for it.
 """
 
 from ..core.prepared_inform import PreparedInform
-from ..wire.envelope import EnvelopeReader  # noqa: F401 - loaded now, not while an ACS waits
-from ..wire.http import request_head
+from ..wire.http_head import request_head
 from .http_client import ENVELOPE
 from .session_start import make_client
 from .slices import borrow

@@ -9,8 +9,8 @@ from .http_client import HttpFailure
 from .slices import borrow, drop_all
 
 _BUFFER = 1024
-# What an envelope was read with, and the Inform before it written: in the way of what comes next.
-_READ = """core.inform core.inform_parameters
+# What may be loaded for one step of a session, and is in the way of the next one.
+_STEPS = """core.inform core.inform_parameters core.answered wire.http_head
 wire.envelope wire.envelope_odd wire.xml wire.xml_odd wire.xml_error"""
 
 
@@ -84,4 +84,4 @@ class SessionRunner:
 
 
 def _unload():
-    drop_all(_READ.split())
+    drop_all(_STEPS.split())

@@ -17,10 +17,11 @@ runtime.session_runner runtime.session_start runtime.tls runtime.stream runtime.
 runtime.http_client runtime.http_body runtime.http_login runtime.http_reason
 runtime.http_refused runtime.http_open
 runtime.transfer runtime.trial runtime.install_bundle runtime.install_image runtime.install_site
-core.rpc core.session core.inform core.request core.transfer_complete
+core.rpc core.rpc_fault core.session core.answered core.inform core.request core.transfer_complete
 core.settings
 core.data_model core.device2 core.events core.notification core.cwmp_types core.fault
-wire.http wire.http_auth wire.http_challenge wire.http_chunks wire.http_error wire.cookies wire.url
+wire.http wire.http_head wire.http_auth wire.http_challenge wire.http_chunks wire.http_error
+wire.cookies wire.url
 wire.soap wire.soap_fault wire.envelope wire.envelope_odd wire.xml wire.xml_error wire.xml_odd
 """
 # What one transfer loads, and what the queue of them: dropped wherever it runs.
