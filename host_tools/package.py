@@ -30,6 +30,7 @@ runtime.stream runtime.http_client runtime.session_runner
 """
 READING = "wire.xml wire.envelope"  # an envelope of the ACS
 FAULT = "wire.soap_fault core.rpc_fault"
+SENDING = "wire.http_head runtime.http_send"
 PREPARED = "core.prepared_inform runtime.prepared"  # where there is memory for it
 WRITING = "core.model_record core.cwmp_parse core.model_values"
 VISIT = "wire.http_request core.tcp_request runtime.tcp_visit"  # somebody at the doorbell
@@ -56,6 +57,7 @@ def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
         "runtime.management": MANAGEMENT,
         "runtime.session_runner": SESSION,
         "wire.envelope": READING,
+        "runtime.http_send": SENDING,
         "core.rpc_fault": FAULT,
         "runtime.prepared": PREPARED,
         "core.model_values": WRITING,

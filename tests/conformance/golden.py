@@ -28,7 +28,7 @@ PATIENCE = 10  # s, for what a transcript says comes next
 # The board: its clock stands, its dice always fall alike, and its heap is nobody's business.
 BOOT = """
 from cwmp.port import base, unix
-from cwmp.runtime import http_client, management, part_device
+from cwmp.runtime import http_send, management, part_device
 
 class Dice:
     drawn = 0
@@ -41,7 +41,7 @@ class Dice:
 base.Port.random_bytes = lambda self, count: bytes(range(1, count + 1))
 base.Port.raw_sockets = False
 unix.UnixPort.unix_time = lambda self: 1767268800
-http_client.os = Dice
+http_send.os = Dice
 usual = management.Management._getters
 
 def getters(self):

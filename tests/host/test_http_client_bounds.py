@@ -41,8 +41,7 @@ class Count:
     def __call__(self): return self.take
     def take(self, piece): self.size += len(piece)
 
-from cwmp.runtime import http_open
-from cwmp.wire import http_head
+from cwmp.runtime import http_open, http_send
 async def main():
     c = client(body_limit=6000000)
     count = Count()

@@ -1,8 +1,6 @@
 """HTTP of one CWMP session: POSTs, keep-alive, credentials, cookies, redirects (CWMP-01..09)."""
 
 import asyncio
-import os
-from binascii import hexlify
 
 from micropython import const
 
@@ -55,11 +53,11 @@ class HttpClient:
     ):
         self.url = borrow("wire.url").parse_url(url)
         self.resolver = resolver
-        self._buf = bytearray(_BUFFER) if buffer is None else buffer
+        self.buf = bytearray(_BUFFER) if buffer is None else buffer
         self.tls = tls
         self.context = self.cnonce = self.stream = None
         self.connect_ms = connect_ms
-        self._response_ms = response_ms
+        self.response_ms = response_ms
         self._body_limit = body_limit
         self.allow_basic = allow_basic
         self.username = username
@@ -108,7 +106,7 @@ class HttpClient:
 
         while True:
             stream = self.stream
-            if stream is not None and not stream.idle(self._buf):
+            if stream is not None and not stream.idle(self.buf):
                 self.drop()  # closed by the peer between two messages: nothing was lost (CWMP-02)
                 stream = None
             if stream is None:
@@ -148,70 +146,27 @@ class HttpClient:
         """Return in words what went wrong."""
         return borrow("runtime.http_reason").reason(error, self._sending and self.url[0])
 
-    # Request
-
-    def _head(self, length):
-        from ..wire.http_head import request_head  # noqa: PLC0415 - a slice
-
-        tls, host, port, target = self.url
-        headers = list(self.content) if length != 0 else []
-        value = self.basic
-        if self.digest is not None:
-            if self.cnonce is None:  # a new one per connection (CWMP-05)
-                self.cnonce = hexlify(os.urandom(8)).decode()
-            value = self.digest.authorization(self.method, target, self.cnonce)
-        if value is not None:
-            headers.append(("Authorization", value))
-        if self.cookies:
-            headers.append(("Cookie", "; ".join(self.cookies.values())))
-        return request_head(self.method, target, host, port, tls, headers, length)
-
     async def _send(self, body, prepared):
-        stream = self.stream
         self._untouched = False
         self._sending = True
-        stream.limit(self._response_ms)
+        self.stream.limit(self.response_ms)
         if prepared is not None:
-            await stream.write(prepared)
-        elif body.length is None:
-            await stream.write(self._head(None))
-            await borrow("runtime.http_body").send_chunked(stream, body, self._buf)
+            await self.stream.write(prepared)
         else:
-            await self._send_sized(self._head(body.length), body)
+            from .http_send import send  # noqa: PLC0415 - a slice
+
+            await send(self, body)
         self._sending = False
-
-    async def _send_sized(self, head, body):
-        # Head and body share segments: a second small write would wait for an acknowledgement.
-        buf = self._buf
-        fill = 0
-        left = len(head) + body.length
-        for piece in _pieces(head, body):
-            left -= len(piece)
-            at = 0
-            while left >= 0 and at < len(piece):
-                if fill == len(buf):
-                    await self.stream.write(buf)
-                    await asyncio.sleep_ms(0)  # the other tasks come first
-                    fill = 0
-                take = min(len(piece) - at, len(buf) - fill)
-                buf[fill : fill + take] = memoryview(piece)[at : at + take]
-                at += take
-                fill += take
-        if left:
-            raise HttpFailure("body length")
-        await self.stream.write(memoryview(buf)[:fill])
-
-    # Response
 
     async def _receive(self, reader):
         stream = self.stream
-        buf = self._buf
-        stream.limit(self._response_ms)
+        buf = self.buf
+        stream.limit(self.response_ms)
         while True:
             try:
                 count = await stream.readinto(buf)
                 if not reader.started:
-                    stream.limit(self._response_ms)
+                    stream.limit(self.response_ms)
                 if count:
                     used = reader.feed(buf, 0, count)
                 else:
@@ -230,8 +185,3 @@ class HttpClient:
                 break
             await asyncio.sleep_ms(0)  # a fast peer must not starve the other tasks
         self.drop()
-
-
-def _pieces(head, body):
-    yield head
-    yield from body.chunks()

@@ -14,7 +14,7 @@ runtime.part_gateway runtime.part_binding runtime.binding_values runtime.diagnos
 runtime.store port.nvs core.freshness_record core.binding_error wire.stun_verify
 runtime.commands runtime.health core.schedule_words
 runtime.session_runner runtime.session_start runtime.tls runtime.stream runtime.management
-runtime.http_client runtime.http_body runtime.http_login runtime.http_reason
+runtime.http_client runtime.http_send runtime.http_body runtime.http_login runtime.http_reason
 runtime.http_refused runtime.http_open
 runtime.transfer runtime.trial runtime.install_bundle runtime.install_image runtime.install_site
 core.rpc core.rpc_fault core.session core.answered core.inform core.request core.transfer_complete
