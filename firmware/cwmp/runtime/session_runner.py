@@ -10,7 +10,7 @@ from .slices import borrow, drop_all
 
 _BUFFER = 1024
 # What may be loaded for one step of a session, and is in the way of the next one.
-_STEPS = """core.inform core.inform_parameters core.answered core.rpc_fault
+_STEPS = """core.inform core.inform_parameters core.answered core.rpc_fault core.fault_text
 core.model_values core.model_record core.model_attributes
 runtime.http_send wire.http_head
 wire.envelope wire.envelope_odd wire.xml wire.xml_odd wire.xml_error"""
