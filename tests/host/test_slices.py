@@ -9,6 +9,14 @@ from host_tools import package
 CWMP = Path(__file__).resolve().parents[2] / "firmware" / "cwmp"
 
 
+def top_imports(name: str) -> set[str]:
+    """-> modules of the firmware that a module imports when it is loaded."""
+    path = CWMP / (name.replace(".", "/") + ".py")
+    tree = ast.parse(path.read_text())
+    tree.body = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    return imported(name, tree)
+
+
 def named() -> tuple[set[str], set[str]]:
     """-> (PARTS, both)"""
     texts = {}
@@ -19,11 +27,11 @@ def named() -> tuple[set[str], set[str]]:
     return parts, parts | rest
 
 
-def imported(name: str) -> set[str]:
+def imported(name: str, tree: ast.Module | None = None) -> set[str]:
     """-> modules of the firmware that module `room.name` imports, wherever in its text."""
     path = CWMP / (name.replace(".", "/") + ".py")
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree or ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             room = name.partition(".")[0] if node.level == 1 else ""
             base = ".".join(filter(None, (room, node.module or "")))
@@ -44,3 +52,16 @@ def test_all_that_a_session_loads_is_dropped() -> None:
             assert imported(name) <= whole | always, name
     methods = re.findall(r"^(rpc_\w+) [A-Z]", (CWMP / "core/rpc.py").read_text(), re.MULTILINE)
     assert len(methods) > 4 and {f"core.{module}" for module in methods} <= parts
+
+
+def test_what_outlives_a_step_of_a_session_imports_it_where_it_is_used() -> None:
+    for node in ast.parse((CWMP / "runtime/session_runner.py").read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_STEPS":
+            steps = set(ast.literal_eval(node.value).split())
+    assert "wire.xml" in steps and steps <= named()[1]
+    stay = {f"core.{path.stem}" for path in (CWMP / "core").glob("rpc_*.py")} - steps
+    for group in (package.BOOT, package.AGENT, package.MANAGEMENT, package.SESSION, package.VISIT):
+        stay |= set(group.split())
+    assert not stay & steps
+    for name in stay:
+        assert not top_imports(name) & steps, name

@@ -8,8 +8,6 @@ from micropython import const
 
 from ..wire.soap import own
 from .fault import CwmpFault
-from .model_record import keep
-from .model_values import put_key
 from .rpc_fields import Fields
 from .rpc_parts import response
 
@@ -70,6 +68,9 @@ def _others(kept, path):
 
 
 def _keep(model, arguments, values, attributes, table, numbers):
+    from .model_record import keep  # noqa: PLC0415 - a step of its own, see `session_runner`
+    from .model_values import put_key  # noqa: PLC0415
+
     put_key(model, values, arguments.text("ParameterKey", _KEY))
     rows = model.rows.copy()
     rows[table] = numbers

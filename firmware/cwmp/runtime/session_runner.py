@@ -9,9 +9,10 @@ from .http_client import HttpFailure
 from .slices import borrow, drop_all
 
 _BUFFER = 1024
-# What may be loaded for one step of a session, and is in the way of the next one.
+# What may be loaded for one step of a session, and is in the way of the next one. Whatever stays
+# imports it where it is used.
 _STEPS = """core.inform core.inform_parameters core.answered core.rpc_fault core.fault_text
-core.model_values core.model_record core.model_attributes
+core.model_values core.model_record core.model_attributes core.cwmp_parse
 runtime.http_send wire.http_head
 wire.envelope wire.envelope_odd wire.xml wire.xml_odd wire.xml_error"""
 
