@@ -291,9 +291,10 @@ class Http:
                 )
                 params = http_challenge.usable_digest(challenges)
                 if params:
-                    digest = http_auth.DigestAuth("cpe", "secret")
-                    digest.challenge(params)
-                    said.append(digest.authorization("POST", "/acs", "00"))
+                    params = http_challenge.taken(params, None)
+                    said.append(
+                        http_auth.authorization(params, "cpe", "secret", "POST", "/acs", "00")
+                    )
             except HttpError as error:
                 said.append(str(error))
         for read, values in (

@@ -6,10 +6,10 @@ import itertools
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import DigestClient
 
 from cwmp.wire.cookies import parse_cookie
 from cwmp.wire.http import ResponseReader
-from cwmp.wire.http_auth import DigestAuth
 from cwmp.wire.http_challenge import parse_credentials, usable_digest
 from cwmp.wire.http_error import HttpError
 from cwmp.wire.url import parse_url
@@ -189,7 +189,7 @@ def test_cwmp_04_any_challenge_raises_nothing_but_http_error(text: str) -> None:
         except HttpError:
             continue
         if params is not None:
-            auth = DigestAuth("user", "password")
+            auth = DigestClient("user", "password")
             auth.challenge(params)
             assert auth.authorization("POST", "/", "cnonce").startswith("Digest ")
 
@@ -198,7 +198,7 @@ def test_cwmp_04_any_challenge_raises_nothing_but_http_error(text: str) -> None:
 def test_cwmp_04_quoted_texts_survive_a_round_trip(
     user: str, realm: str, nonce: str, opaque: str
 ) -> None:
-    auth = DigestAuth(user, "password")
+    auth = DigestClient(user, "password")
     auth.challenge({"realm": realm, "nonce": "n" + nonce, "opaque": opaque, "qop": "auth"})
     ((scheme, params),) = parse_credentials(auth.authorization("POST", "/", "cnonce"))
     assert scheme == "digest"

@@ -1,9 +1,8 @@
 """The digest of TCP Connection Requests: who is let in, once, and for how long."""
 
-from support import raises
+from support import DigestClient, raises
 
 from cwmp.core.tcp_request import STALE, challenge, check, new_state, parameters
-from cwmp.wire.http_auth import DigestAuth
 from cwmp.wire.http_challenge import parse_credentials, usable_digest
 
 TARGET = "/0123456789abcdef"
@@ -25,7 +24,7 @@ class Bell:
         return challenge(self.state, now, random, stale).decode()
 
     def client(self, now, username=None, password=None):
-        auth = DigestAuth(username or self.username, password or self.password)
+        auth = DigestClient(username or self.username, password or self.password)
         auth.challenge(usable_digest(parse_credentials(self.challenge(now))))
         return auth
 
@@ -117,11 +116,11 @@ def test_tcr_11_b14_a_nonce_that_was_never_issued():
     assert bell.check(0, answer(other.client(0))) == STALE
     auth = bell.client(0)
     for nonce in ("", "00", "zz" * 24, auth.nonce[:-2], auth.nonce + "00", "0" * 48):
-        forged = DigestAuth("cpe", "Secret-1")
+        forged = DigestClient("cpe", "Secret-1")
         forged.challenge({"nonce": nonce, "realm": "esp-cwmp", "qop": "auth"})
         assert bell.check(0, answer(forged)) == STALE
     # One whose time was put off.
-    later = DigestAuth("cpe", "Secret-1")
+    later = DigestClient("cpe", "Secret-1")
     nonce = auth.nonce[:27] + ("1" if auth.nonce[27] == "0" else "0") + auth.nonce[28:]
     later.challenge({"nonce": nonce, "realm": "esp-cwmp", "qop": "auth"})
     assert bell.check(0, answer(later)) == STALE

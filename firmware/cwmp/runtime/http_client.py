@@ -62,7 +62,7 @@ class HttpClient:
         self.allow_basic = allow_basic
         self.username = username
         self.password = password
-        self.digest = None  # DigestAuth, once the server asked for it
+        self.digest = None  # the challenge, once the server asked for it
         self.basic = None
         self.cookies = {}
         self._untouched = True  # nothing was sent: a prepared request is what we would build

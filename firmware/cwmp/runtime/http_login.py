@@ -1,6 +1,5 @@
 """What a 401 leads to (CWMP-04, CWMP-08). Loaded for one 401 at a time."""
 
-from ..wire.http_auth import DigestAuth
 from .http_client import HttpFailure
 from .slices import borrow
 
@@ -21,9 +20,7 @@ def login(client, values, refusals):
         raise HttpFailure("status 401", 401)
     if params is not None:
         client.basic = None
-        if client.digest is None:
-            client.digest = DigestAuth(client.username, client.password)
-        client.digest.challenge(params)
+        client.digest = http_challenge.taken(params, client.digest)
     elif not http_challenge.offers_basic(challenges):
         raise HttpFailure("no usable challenge", 401)
     elif not client.url[0] and not client.allow_basic:

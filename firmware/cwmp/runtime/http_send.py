@@ -45,7 +45,9 @@ def _head(client, length):
     if client.digest is not None:
         if client.cnonce is None:  # a new one per connection (CWMP-05)
             client.cnonce = hexlify(os.urandom(8)).decode()
-        value = client.digest.authorization(client.method, target, client.cnonce)
+        value = borrow("wire.http_auth").authorization(
+            client.digest, client.username, client.password, client.method, target, client.cnonce
+        )
     if value is not None:
         headers.append(("Authorization", value))
     if client.cookies:

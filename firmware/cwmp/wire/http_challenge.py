@@ -98,6 +98,15 @@ def usable_digest(challenges):
     return None
 
 
+def taken(params, before):
+    """Return `params`, of `usable_digest`, ready for `http_auth.authorization`; `before`: what was
+    taken before, or None. A new nonce starts its count anew.
+    """
+    same = before and before["nonce"] == params["nonce"]
+    params["count"] = before["count"] if same else 0
+    return params
+
+
 def offers_basic(challenges):
     """Whether one of the challenges is Basic."""
     for scheme, _ in challenges:
