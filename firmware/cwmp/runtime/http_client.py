@@ -111,12 +111,12 @@ class HttpClient:
                 stream = None
             if stream is None:
                 self.stream = await borrow("runtime.http_open").connect(self)
-            reader = ResponseReader(take, self._body_limit)
             broken = None
             try:
                 await self._send(body, prepared if self._untouched else None)
             except OSError as error:
                 broken = error  # a server may close early; what it said before is still to be read
+            reader = ResponseReader(take, self._body_limit)
             try:
                 await self._receive(reader)
                 if broken is not None:
