@@ -11,8 +11,8 @@ import time
 
 import esp32
 
-_RESERVE = 20480  # bytes that stay with the system
-_WORTH = 40000  # a largest piece of less is not divided
+_RESERVE = 36864  # bytes that stay with the system
+_WORTH = 45000  # a largest piece of less is not divided
 _STEP = 512
 _STEPS = 256  # more than an ESP32 without PSRAM has
 
@@ -38,7 +38,7 @@ def grow():
         left = _largest()
         for at in range(_STEPS):
             held[at] = bytes(_STEP)
-            if _largest() < left // 2:  # this one did not fit: it is the first of the new part
+            if _largest() != left:  # this one did not fit: it is the first of the new part
                 pin = held[at]
                 break
     except (OSError, MemoryError, RuntimeError):

@@ -101,9 +101,10 @@ async def begin(agent):
     """
     remember(agent)
     _beside(agent)
-    if agent.saving and sys.platform == "esp32":
-        agent.pin = borrow("port.heap").grow()
     await agent.port.start_network(agent.site, agent.log, agent.network_back)
+    if agent.saving and sys.platform == "esp32":
+        # After the network, which could not start in what this leaves: Wi-Fi takes 50 KB.
+        agent.pin = borrow("port.heap").grow()
     agent.beat = agent.now()
     port = open_port(agent)
     agent.tasks = (("reader", asyncio.create_task(agent.read())),)
