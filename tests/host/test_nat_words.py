@@ -100,7 +100,7 @@ def test_stun_51_the_kind_is_found_where_the_acs_fixes_the_period(
     world.run(100_000)
     binding, now = world.device.binding, world.clock.now
     assert binding.bounds is None and binding.mapped
-    binding._resolved = server  # the same server, on a socket
+    binding.destination = server  # the same server, on a socket
     sockets = LifetimeSockets(binding, Chance(1).bytes, lambda *line: None)
     assert sockets.kept(now) is None
     sockets.serve(now)
