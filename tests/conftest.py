@@ -2,6 +2,7 @@
 `micropython` module.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -31,6 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="make tests/data/golden anew, with tests/conformance/test_golden.py",
     )
     group.addoption("--host-address", help="where a board finds this machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A shell starts what runs in its background with Ctrl-C ignored, and so would be what the
+    tests start and stop with it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -229,20 +229,9 @@ def test_b13_a_password_on_the_console_is_found(tmp_path: Path) -> None:
     assert "secrets" in false
 
 
-def heed_ctrl_c() -> None:
-    """Shells start what they run in the background with Ctrl-C ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
     command = [*DEMO, "--keep-state", tmp_path / "state", "--capture", tmp_path / "demo.pcapng"]
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_ctrl_c,
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "BOOTSTRAP" in line:
