@@ -137,6 +137,7 @@ class Rig:
 
     async def ring_tcp(self, **options: Any) -> TcpRing:
         """Ring by TCP."""
+        options.setdefault("timeout", 2 * self.board.target.pace)
         return await self.acs.ring_tcp(self.cpe, **options)
 
     async def call(self, *calls: Rpc) -> list[Any]:

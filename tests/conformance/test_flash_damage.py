@@ -37,9 +37,11 @@ async def test_b26_a_damaged_record_is_said_and_the_previous_one_used(rig: Rig, 
     await rig.ask(rpc.set_values({CODE: "two"}, "key-2"))
     await rig.idle()
     seen = len(rig.cpe.informs)
-    hurt = []
+    hurt: list[str] = []
+    kept: list[str] = []
 
     def spoil() -> None:
+        kept.extend(rig.board.target.list_files("state"))
         for name in ("params", "events", "fresh"):
             if name + ".old" in rig.board.target.list_files("state"):
                 damage_record(rig, name + ".json", DAMAGES[damage])
@@ -47,7 +49,9 @@ async def test_b26_a_damaged_record_is_said_and_the_previous_one_used(rig: Rig, 
 
     await rig.power_cut(spoil)
     await rig.informed("1 BOOT", seen)
-    assert {"params", "fresh"} <= set(hurt)
+    # Some boards keep the memory of requests elsewhere than in files.
+    in_files = {"params", "fresh"} if "fresh.json" in kept else {"params"}
+    assert in_files <= set(hurt)
     said = rig.board.said()
     for name in hurt:
         assert f"store: damaged record={name} file=json" in said
