@@ -5,6 +5,7 @@ no secret and no traceback.
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -195,6 +196,12 @@ class Rig:
         assert "Traceback" not in said, said
         beside = self.board.target.state / "pump.err"  # what the board's own process complains of
         assert not beside.exists() or "Traceback" not in beside.read_text()
+
+
+def spaced(lines: list[str]) -> bool:
+    """Whether ten seconds of the device's time lie between any two of these lines of its log."""
+    times = [int(line.split()[1]) for line in lines]
+    return all(later - one >= 10000 for one, later in itertools.pairwise(times))
 
 
 def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ async def judged(rig: Rig, total: int) -> dict[str, int]:
     return found
 
 
-MAILBOX = 6  # datagrams that a socket of ESP-IDF keeps while nobody reads them
+MAILBOX = 3  # datagrams at a time: a socket of ESP-IDF keeps five or six that nobody reads
 
 
 class Sender:

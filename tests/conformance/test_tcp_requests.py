@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import itertools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from host_tools.errors import Failed
 from host_tools.lab import rpc
 from host_tools.lab.cpe import Credentials
 from host_tools.lab.tcp_request import Answer, Client, Connection, split_url
-from tests.conformance.rig import CHANGE, MS, RING, MakeRig, Rig
+from tests.conformance.rig import CHANGE, MS, RING, MakeRig, Rig, spaced
 
 USER = MS + "ConnectionRequestUsername"
 WORD = MS + "ConnectionRequestPassword"
@@ -88,12 +87,6 @@ async def test_tcr_02_other_paths_and_methods(rig: Rig):
     await rig.informed(RING, seen)
     async with visit(rig) as connection:  # the absolute form is a server's duty
         assert (await connection.get(rig.url)).status == 401
-
-
-def spaced(lines: list[str]) -> bool:
-    """Whether ten seconds of the device's time lie between any two lines of its log."""
-    times = [int(line.split()[1]) for line in lines]
-    return all(later - one >= 10000 for one, later in itertools.pairwise(times))
 
 
 async def test_tcr_02_no_head_above_2_kib_and_nothing_but_http(rig: Rig):
