@@ -11,7 +11,7 @@ from host_tools.lab import udp_request
 from host_tools.lab.stun_exchange import Request
 from host_tools.lab.stun_faults import Silence
 from tests.conformance.hostile import Stranger, counted, requests, stun_answers
-from tests.conformance.rig import MakeRig, Rig
+from tests.conformance.rig import MakeRig, Rig, spaced
 from tests.host.mutations import Xorshift
 
 QUIET = {"log": {"level": "I"}}  # as boards leave the factory
