@@ -334,9 +334,9 @@ async def test_b5_b6_b7_malformed_requests_leave_the_cpe_as_it_was(rig: Rig):
         line + b"\r\nContent-Length: 5\r\n\r\nhello",
         b"GET http://127.0.0.1:1?" + b"A" * 1400 + b" HTTP/1.1\r\n\r\n",
         b"A",
-        b"G" * 1473,
-        b"G" * 9000,
     ]
+    if rig.can("loopback"):  # lwIP in an official image puts no fragments together
+        bad += [b"G" * 1473, b"G" * 9000]
     assert await send(*bad) == {"malformed": len(bad)}
     assert await send(b"", b"\xff" * 100) == {"neither": 2}  # nor STUN
     rig.send(b"\x00\x01\x00\x00" + b"\x21\x12\xa4\x42" + b"x" * 12)
