@@ -338,7 +338,8 @@ async def test_b5_b6_b7_malformed_requests_leave_the_cpe_as_it_was(rig: Rig):
     if rig.can("loopback"):  # lwIP in an official image puts no fragments together
         bad += [b"G" * 1473, b"G" * 9000]
     assert await send(*bad) == {"malformed": len(bad)}
-    assert await send(b"", b"\xff" * 100) == {"neither": 2}  # nor STUN
+    assert await send(b"") == {"neither": 1}  # and nobody is deaf for it
+    assert await send(b"\xff" * 100) == {"neither": 1}  # nor STUN
     rig.send(b"\x00\x01\x00\x00" + b"\x21\x12\xa4\x42" + b"x" * 12)
     rig.send(b"\x01\x01\xff\xff")
     # A long one, then a short one that would be good with what the long one left behind.

@@ -4,7 +4,6 @@ safe mode, reboot and prompt. Nothing of it is needed in between.
 
 import asyncio
 import json
-import socket
 import sys
 import time
 
@@ -133,19 +132,16 @@ def remember(agent):
 
 def open_port(agent):
     """Open and return the primary port, and bring everybody up to date."""
-    from .udp import PrimaryPort  # noqa: PLC0415
+    from .udp import PrimaryPort, bound  # noqa: PLC0415
 
     wanted = agent.site["connection_request"]
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
-        sock.bind(socket.getaddrinfo("0.0.0.0", wanted["port"])[0][-1])
+        sock = bound(wanted["port"])
     except OSError as error:
-        sock.close()
         agent.network_error = "UDP port {} cannot be opened ({}): is it in use?".format(
             wanted["port"], error
         )
         raise OSError(agent.network_error)
-    sock.setblocking(False)
     agent.log("I", "net", "listening udp={}".format(wanted["port"]))
     agent.find_local_ip()
     agent.settle(agent.now())

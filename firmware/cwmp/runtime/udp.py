@@ -4,6 +4,8 @@ it (STUN-23, STUN-24).
 
 import errno
 import select
+import socket
+import sys
 import time
 from asyncio import sleep_ms
 
@@ -11,6 +13,20 @@ from .poll import readable
 
 _BURST = 16  # datagrams taken before anybody else gets a turn
 _BROKEN = 200  # ms until a socket that fails is tried again
+# There an empty datagram counts as the end of a connection: its socket gives nothing any more.
+_DEAFENED = sys.platform == "esp32"
+
+
+def bound(port):
+    """Return a UDP socket for the primary port. OSError."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.bind(socket.getaddrinfo("0.0.0.0", port)[0][-1])
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
 
 
 class PrimaryPort:
@@ -58,6 +74,12 @@ class PrimaryPort:
         sock = self._socket
         used = 0  # microseconds that requests took since the socket was last found empty
         while True:
+            if sock is None:  # closed, see `_DEAFENED`
+                try:
+                    sock = self._socket = bound(self.port)
+                except OSError:
+                    await sleep_ms(_BROKEN)
+                    continue
             await readable(sock)
             self.turns += 1
             try:
@@ -75,6 +97,10 @@ class PrimaryPort:
                             break  # its session goes first, its copies can wait
                     else:
                         self.unknown += 1
+                        if not data and _DEAFENED:
+                            sock.close()
+                            sock = None
+                            break
             except OSError as error:
                 used = 0
                 if error.errno != errno.EAGAIN:  # the network is down: no loop at full speed (B21)
