@@ -30,8 +30,8 @@ class Log:
 
     def __init__(self, clock, level="I"):
         self._clock = clock
-        self._kept = [""] * _KEPT
-        self._next = 0
+        self.kept = [""] * _KEPT
+        self.oldest = 0
         self._held = None
         self.typed = ""  # what somebody is typing: a log line does not begin behind it
         self.set_level(level)
@@ -44,8 +44,8 @@ class Log:
         if _LEVELS.index(level) < self._lowest:
             return
         line = "{} {} {}: {}".format(level, self._clock.now(), area, _clean(text))
-        self._kept[self._next] = line
-        self._next = (self._next + 1) % len(self._kept)
+        self.kept[self.oldest] = line
+        self.oldest = (self.oldest + 1) % len(self.kept)
         if self._held is None:
             self._write(line)
         else:
@@ -73,7 +73,7 @@ class Log:
 
     def lines(self):
         """Return the last lines, oldest first."""
-        return [line for line in self._kept[self._next :] + self._kept[: self._next] if line]
+        return [line for line in self.kept[self.oldest :] + self.kept[: self.oldest] if line]
 
 
 def write(line):

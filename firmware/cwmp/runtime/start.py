@@ -115,8 +115,8 @@ def remember(agent):
     log = agent.log
     if agent.saving:
         lines = log.lines()[-_FEW_LINES:]
-        log._next = len(lines) % _FEW_LINES
-        log._kept = lines + [""] * (_FEW_LINES - len(lines))
+        log.oldest = len(lines) % _FEW_LINES
+        log.kept = lines + [""] * (_FEW_LINES - len(lines))
     has_jobs = agent.store.begin()
     from ..core.freshness_record import restore  # noqa: PLC0415
 

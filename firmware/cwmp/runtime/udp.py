@@ -41,7 +41,7 @@ class PrimaryPort:
     """
 
     def __init__(self, sock, port, on_stun, on_request, share, size):
-        self._socket = sock
+        self._socket = sock  # None: closed, `run` opens it anew
         self._on_stun = on_stun
         self._on_request = on_request
         self._rest = (100 - share) * 1000 // share  # thousandths of the time used
@@ -55,31 +55,37 @@ class PrimaryPort:
         other (B21).
         """
         try:
-            self._socket.sendto(data, address)
-            return True
+            if self._socket:
+                self._socket.sendto(data, address)
+                return True
         except OSError:
-            return False
+            pass
+        return False
 
     def close(self):
-        self._socket.close()
+        if self._socket:
+            self._socket.close()
+            self._socket = None
 
     def waiting(self):
         """Whether a datagram lies there unread."""
+        if not self._socket:
+            return False
         poller = select.poll()
         poller.register(self._socket, select.POLLIN)
         return bool(poller.poll(0))
 
     async def run(self):
         """Read for ever. The only reader of this socket."""
-        sock = self._socket
         used = 0  # microseconds that requests took since the socket was last found empty
         while True:
-            if sock is None:  # closed, see `_DEAFENED`
+            if not self._socket:
                 try:
-                    sock = self._socket = bound(self.port)
+                    self._socket = bound(self.port)
                 except OSError:
                     await sleep_ms(_BROKEN)
                     continue
+            sock = self._socket
             await readable(sock)
             self.turns += 1
             try:
@@ -98,8 +104,7 @@ class PrimaryPort:
                     else:
                         self.unknown += 1
                         if not data and _DEAFENED:
-                            sock.close()
-                            sock = None
+                            self.close()
                             break
             except OSError as error:
                 used = 0
