@@ -13,6 +13,7 @@ import pytest
 
 from host_tools import image
 from host_tools.errors import UserError
+from host_tools.free_port import free_port
 from host_tools.lab.watch import Watch
 from tests.benches import BENCHES, DEFAULT_TARGET, Bench, lacking
 from tests.cpe import Cpe
@@ -87,8 +88,10 @@ def make_cpe(
 
 @pytest.fixture
 def site() -> dict[str, Any]:
-    """The configuration of `cpe`; a test module overrides it."""
-    return {}
+    """The configuration of `cpe`; a test module overrides it. A primary port of its own: boards of
+    other tests run beside it.
+    """
+    return {"connection_request": {"port": free_port()}}
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import pytest
 
-from host_tools.free_port import free_port
 from tests.conformance.patched import boot_first
 from tests.conformance.rig import Rig
 from tests.cpe import Cpe
@@ -15,11 +14,6 @@ base.Port.watchdog_s = 3
 """
 # The unix board, in its log and on its port; an ESP32.
 BITES = r"^# watchdog, reset|^board: watchdog, reset|Task watchdog got triggered|^rst:0x8"
-
-
-@pytest.fixture
-def site() -> dict[str, object]:
-    return {"connection_request": {"port": free_port()}}
 
 
 def test_a_loop_that_hangs_is_reset(cpe: Cpe) -> None:

@@ -7,14 +7,8 @@ import sys
 import pytest
 
 from host_tools import image
-from host_tools.free_port import free_port
 from tests.cpe import Cpe
 from tests.dut import CpeDut
-
-
-@pytest.fixture
-def site() -> dict[str, object]:
-    return {"connection_request": {"port": free_port()}}
 
 
 def mpremote(port: str, *words: str) -> str:
