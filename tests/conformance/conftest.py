@@ -1,5 +1,8 @@
 """Conformance tests talk to a CPE: see tests/targets.py."""
 
+import pytest
+
+from tests.conformance.certificates import Certificates
 from tests.conformance.rig import make_rig, rig
 from tests.targets import (
     _fixture_classes_and_options,
@@ -24,3 +27,8 @@ __all__ = [
     "rig",
     "site",
 ]
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))

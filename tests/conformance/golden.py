@@ -4,10 +4,12 @@ replayed byte for byte with either of the two.
 tests/data/golden/<scene>.http is a sequence of parts, each headed by `=== <connection> <who>` and
 followed by one line end that is not of it. `who` is CPE, ACS, or END: the ACS closes here. What a
 transcript cannot hold still is made to by the seams of `BOOT` and of `Acs`; PLACES has the rest.
+Of a session over TLS a transcript has the plain bytes: the test is an end of TLS on either side.
 """
 
 import asyncio
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from host_tools.free_port import free_port
+from tests.conformance.certificates import NAME
 
 HOST = "127.0.0.1"
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "golden"
@@ -95,7 +98,8 @@ def read(text: bytes, ports: Mapping[str, int]) -> list[Part]:
 def _replaced(data: bytes, old: Mapping[str, int], new: Mapping[str, int]) -> bytes:
     for name, port in old.items():
         assert len(str(port)) == len(str(new[name])) == 5  # or Content-Length would not fit
-        data = data.replace(f"{HOST}:{port}".encode(), f"{HOST}:{new[name]}".encode())
+        for host in (HOST, NAME):
+            data = data.replace(f"{host}:{port}".encode(), f"{host}:{new[name]}".encode())
     return data
 
 
@@ -140,17 +144,20 @@ async def expect_end(reader: asyncio.StreamReader, where: str) -> None:
 
 
 class Server:
-    """What a CPE connects to. `failure` is why a transcript does not fit."""
+    """What a CPE connects to, by https with what `tls` holds. `failure` is why a transcript does
+    not fit.
+    """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.failure: Exception | None = None
         self._port = port
+        self._tls = tls
         self._numbers = count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._listening = await asyncio.start_server(self._accept, HOST, self._port)
+        self._listening = await asyncio.start_server(self._accept, HOST, self._port, ssl=self._tls)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -184,17 +191,26 @@ class Server:
 
 
 class Recorder(Server):
-    """A relay before the ACS at `port` of HOST that keeps what passes, in `parts`."""
+    """A relay before the ACS at port `acs` of HOST that keeps what passes, in `parts`; `to_acs`
+    is the TLS of its own connections to there.
+    """
 
-    def __init__(self, port: int, acs: int) -> None:
-        super().__init__(port)
+    def __init__(
+        self,
+        port: int,
+        acs: int,
+        tls: ssl.SSLContext | None = None,
+        to_acs: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(port, tls)
         self.parts: list[Part] = []
         self._acs = acs
+        self._to_acs = to_acs
 
     async def serve(
         self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        from_acs, to_acs = await asyncio.open_connection(HOST, self._acs)
+        from_acs, to_acs = await connect(self._acs, self._to_acs)
         pumps = {
             asyncio.create_task(self._pump(number, "CPE", reader, to_acs)),
             asyncio.create_task(self._pump(number, "ACS", from_acs, writer)),
@@ -222,8 +238,8 @@ class Recorder(Server):
 class ReplayedAcs(Server):
     """Says what the ACS said in a transcript, as long as the CPE says what it said there."""
 
-    def __init__(self, port: int, parts: list[Part]) -> None:
-        super().__init__(port)
+    def __init__(self, port: int, parts: list[Part], tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(port, tls)
         self.left = list(parts)
 
     async def serve(
@@ -245,7 +261,15 @@ class ReplayedAcs(Server):
         await expect_end(reader, where)
 
 
-async def replay_cpe(port: int, parts: list[Part]) -> None:
+async def connect(
+    port: int, tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a connection to HOST, whose certificate is for NAME."""
+    name = NAME if tls else None
+    return await asyncio.open_connection(HOST, port, ssl=tls, server_hostname=name)
+
+
+async def replay_cpe(port: int, parts: list[Part], tls: ssl.SSLContext | None = None) -> None:
     """Say to the ACS what the CPE said in a transcript; Differs when its answer is another."""
     reader, writer = None, None
     current = 0
@@ -254,7 +278,7 @@ async def replay_cpe(port: int, parts: list[Part]) -> None:
         if part.connection != current:
             if writer is not None:
                 writer.close()
-            reader, writer = await asyncio.open_connection(HOST, port)
+            reader, writer = await connect(port, tls)
             current = part.connection
         assert reader is not None and writer is not None
         if part.who == "CPE":
@@ -264,6 +288,10 @@ async def replay_cpe(port: int, parts: list[Part]) -> None:
         else:
             await expect_end(reader, where)
     if reader is not None and writer is not None:
-        writer.write_eof()
+        # TLS has no half of a connection: what still comes is read while it is closed.
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:
+            writer.close()
         await expect_end(reader, f"connection {current}")
         writer.close()

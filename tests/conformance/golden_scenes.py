@@ -36,6 +36,7 @@ class Scene:
     """`calls`: what the ACS asks, by the number of the session, given host:port of
     the file server. `acs`, `script`: options and behaviour of the lab ACS. `again`: what makes the
     CPE open its next session, unless it does so by itself; `sessions`: how many there are.
+    `puts`: the files that it uploads. `tls`: whether the ACS has https.
     """
 
     calls: Callable[[str], Mapping[int, list[Rpc]]] = lambda files: {}
@@ -43,6 +44,8 @@ class Scene:
     script: Callable[[Acs], object] = lambda acs: None
     again: Callable[[Any], Awaitable[None]] | None = None
     sessions: int = 1
+    puts: tuple[str, ...] = ()
+    tls: bool = False
 
     def arrange(self, acs: Acs, files: str) -> None:
         """Have the ACS do its part; `files`: host:port of the file server."""
@@ -145,6 +148,35 @@ SCENES = {
             2: [rpc.get_values(INFO + "Description")],
         },
         sessions=2,
+    ),
+    # The configuration, then the log; each is reported in a session of its own.
+    "upload": Scene(
+        lambda files: {
+            1: [rpc.upload(f"http://{files}/site.json", rpc.UPLOAD_CONFIGURATION, "the site")],
+            2: [rpc.upload(f"http://{files}/log.txt", rpc.UPLOAD_LOG, "the log")],
+        },
+        sessions=3,
+        puts=("site.json", "log.txt"),
+    ),
+    # What was set before it is there after it.
+    "reboot": Scene(
+        lambda files: {
+            1: [rpc.set_values({CODE: "kept"}, "before"), rpc.reboot("again & <again>")],
+            2: [rpc.get_values(CODE, MS + "ParameterKey")],
+        },
+        sessions=2,
+    ),
+    # With all of a bootstrap; then rung, on a connection of its own.
+    "tls": Scene(
+        lambda files: {2: [rpc.get_values(CODE), rpc.set_values({CODE: "over tls"}, "tls")]},
+        acs={
+            "username": USERNAME,
+            "password": PASSWORD,
+            "provision": Known(stun_enable=False, more={"PeriodicInformInterval": 86400}),
+        },
+        again=_rung,
+        sessions=2,
+        tls=True,
     ),
     # One that is not there; the report has to wait until the ACS lets go.
     "hold-requests": Scene(

@@ -12,11 +12,6 @@ from tests.conformance.rig import MakeRig, Rig
 pytestmark = pytest.mark.capability("files", "loopback")  # the certificate is for localhost
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("certificates"))
-
-
 async def over_tls(
     make_rig: MakeRig,
     certificates: Certificates,
