@@ -115,7 +115,10 @@ def may_be_an_answer(data: bytes, tid: bytes) -> bool:
             return False
     except codec.StunError:
         return False
-    unknown = {number for number in message.numbers if number < 0x8000} - set(AttributeType)
+    numbers = message.numbers
+    if AttributeType.MESSAGE_INTEGRITY in numbers:  # what stands behind it counts for nothing
+        numbers = numbers[: numbers.index(AttributeType.MESSAGE_INTEGRITY)]
+    unknown = {number for number in numbers if number < 0x8000} - set(AttributeType)
     return message.transaction_id == tid and any(told) and not unknown
 
 

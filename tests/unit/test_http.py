@@ -295,6 +295,9 @@ def test_cwmp_08_bad_headers():
     for line in (b"nothing", b": x", b"Content-Length : 3", b"Location: a\rb", b"Location: \xff"):
         fails(OK + line + b"\r\n\r\n", "bad header")
     fails(OK + b"Location: a\0b\r\n\r\n", "bad header")
+    # What goes back to the ACS: no request of ours may have a control character either.
+    fails(OK + b"Set-Cookie: sessi\x7fn=a\r\n\r\n", "bad header")
+    fails(OK + b'WWW-Authenticate: Digest nonce="\x7f"\r\n\r\n', "bad header")
     fails(OK + b"Set-Cookie: a=b; Max-Age=0\x1d\r\n\r\n", "bad header")
 
 

@@ -94,7 +94,7 @@ def _header(headers, line, last):
         return None
     try:
         value = value.strip(b" \t")
-        if min(value.replace(b"\t", b" ") or b" ") < 0x20:
+        if min(value.replace(b"\t", b" ") or b" ") < 0x20 or b"\x7f" in value:
             raise ValueError
         value = value.decode()
     except ValueError:
