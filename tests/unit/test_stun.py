@@ -273,6 +273,15 @@ def test_x7_stund_integrity_literal_does_not_verify():
     assert not verify(data, stun.parse(data, len(data)), HmacSha1(b"s3cret"))
 
 
+def test_stun_34_what_stands_behind_the_integrity_is_not_read():
+    signature = (8, bytes(20))
+    data = response(MAPPED, signature, (0x0020, bytes(8)), (0x7FFF, b""), (8, b""))
+    found = stun.parse(data, len(data))
+    assert found.address == ("203.0.113.45", 54321) and found.integrity == 32
+    data = response(signature, MAPPED)
+    assert stun.parse(data, len(data)).address is None
+
+
 def test_stun_35_error_without_code_counts_as_420():
     assert stun.parse(response((0x000A, unhex("c001c001")), kind=0x0111), 28).error == 420
 
