@@ -128,8 +128,9 @@ class NatBinding:
 
     @property
     def nat_detected(self):
-        """NATDetected: the public address is known and is not the local one; False while off."""
-        return self.state != OFF and self.mapped is not None and self.mapped != self.local
+        """NATDetected: both addresses are known and differ; False while off."""
+        known = self.state != OFF and self.mapped is not None
+        return known and self.local not in (None, self.mapped)
 
     @property
     def reported(self):
