@@ -1,5 +1,6 @@
 """Files of a running board, over its MicroPython prompt: mpremote's transport."""
 
+import ast
 import contextlib
 import hashlib
 import io
@@ -23,7 +24,7 @@ _CHUNK = 512  # more would have to find its place in a heap that the agent has j
 _PROMPT_S = 5
 _PATIENCE_S = 30
 _QUIET_S = 0.5
-# Prints every file with its SHA-256, where it is asked for; state/ is the device's own.
+# Prints every file below a folder, with its SHA-256 where that is asked for.
 _WALK = """\
 import gc, os, hashlib
 from binascii import hexlify
@@ -33,8 +34,7 @@ def walk(folder):
     for entry in os.ilistdir(folder or '.'):
         path = (folder + '/' if folder else '') + entry[0]
         if entry[1] & 0x4000:
-            if path != 'state':
-                walk(path)
+            walk(path)
             continue
         digest = hashlib.sha256()
         if path in wanted:
@@ -44,8 +44,22 @@ def walk(folder):
                     if not data:
                         break
                     digest.update(data)
-        print(path, hexlify(digest.digest()).decode())
-walk('')
+        print(hexlify(digest.digest()).decode(), repr(path))
+try:
+    os.stat({folder!r} or '.')
+except OSError:
+    pass
+else:
+    walk({folder!r})
+"""
+# One that cannot be made shows when a file is written there.
+_FOLDERS = """\
+import os
+for name in {}:
+    try:
+        os.mkdir(name)
+    except OSError:
+        pass
 """
 
 
@@ -74,21 +88,31 @@ class BoardFiles:
         """Tell whether there is such a file."""
         return bool(self._do(self._transport.fs_exists, name))
 
-    def digests(self, wanted: Iterable[str]) -> dict[str, str]:
-        """Return path -> SHA-256 (hex) of every file outside `state/`; the digest is right for
-        those `wanted`.
+    def digests(self, wanted: Iterable[str], folder: str = "") -> dict[str, str]:
+        """Return path -> SHA-256 (hex) of every file below `folder`, which need not be there; the
+        digest is right for those `wanted`.
         """
-        said = self._do(self._transport.exec, _WALK.format(wanted=set(wanted)))
-        return dict(line.rsplit(" ", 1) for line in said.decode().splitlines())
+        script = _WALK.format(wanted=set(wanted), folder=folder)
+        lines = self._do(self._transport.exec, script).decode().splitlines()
+        pairs = (line.split(" ", 1) for line in lines)
+        return {ast.literal_eval(path): digest for digest, path in pairs}
 
     def update(
-        self, files: Mapping[str, bytes], progress: Callable[[str], None] = lambda name: None
+        self,
+        files: Mapping[str, bytes],
+        progress: Callable[[str], None] = lambda name: None,
+        *,
+        erase: bool = False,
     ) -> Updated:
-        """Make the board's files those of an image; only what differs is written, what the device
-        remembers stays. The list of files goes first and comes back last: an update that was cut
-        off is done again in full.
+        """Make the board's files those of an image; only what differs is written. What the device
+        and its owner keep there stays, unless `erase`. The list of files goes first and comes back
+        last: an update that was cut off is done again in full.
         """
         present = self.digests(files)
+        if erase:
+            for name in present.keys() - files.keys() - {LIST}:
+                self.remove(name)
+                del present[name]
         old = self._do(self._transport.fs_readfile, LIST, _CHUNK) if LIST in present else b""
         removed = stale(present, listed_in(old), files)
         changed = [
@@ -99,18 +123,31 @@ class BoardFiles:
         if not changed and not removed:
             return Updated([], [])
         if LIST in present:
-            self._do(self._transport.fs_rmfile, LIST)
+            self.remove(LIST)
             changed = [*(name for name in changed if name != LIST), LIST]
         for name in removed:
-            self._do(self._transport.fs_rmfile, name)
-        folders = {str(parent) for name in changed for parent in PurePosixPath(name).parents}
-        for folder in sorted(folders - {"."}):
-            if not self._do(self._transport.fs_exists, folder):
-                self._do(self._transport.fs_mkdir, folder)
+            self.remove(name)
+        self._make_folders(changed)
         for name in changed:
             progress(name)
-            self._do(self._transport.fs_writefile, name, files[name], _CHUNK)
+            self._write(name, files[name])
         return Updated(changed, removed)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write one file, and make the folders that it is in."""
+        self._make_folders([name])
+        self._write(name, content)
+
+    def remove(self, name: str) -> None:
+        """Remove one file."""
+        self._do(self._transport.fs_rmfile, name)
+
+    def _write(self, name: str, content: bytes) -> None:
+        self._do(self._transport.fs_writefile, name, content, _CHUNK)
+
+    def _make_folders(self, names: Iterable[str]) -> None:
+        folders = {str(parent) for name in names for parent in PurePosixPath(name).parents}
+        self._do(self._transport.exec, _FOLDERS.format(sorted(folders - {"."})))
 
     def reset(self) -> SerialBase:
         """Restart the chip and return its port, on which its first words come; nothing more can be
@@ -148,31 +185,38 @@ def board_files(
     check(port)
     transport = SerialTransport(port, baud, timeout=_PROMPT_S)
     try:
-        _interrupt(transport, port, patience)
+        if not stop_program(transport, patience):
+            raise Failed(
+                f"{port}: no MicroPython prompt: flash the whole board, without --app-only"
+            )
         yield BoardFiles(transport, port)
     finally:
         with contextlib.suppress(OSError):
             transport.close()
 
 
-def _interrupt(transport: SerialTransport, port: str, patience: float) -> None:
+def stop_program(transport: SerialTransport, patience: float) -> bool:
+    """Interrupt whatever runs and enter the raw REPL, without a soft reset: an active PPP link
+    would not survive it (MicroPython 1.23). False: no prompt for `patience` seconds, or no port
+    any more.
+    """
     # While MicroPython itself still starts, Ctrl-C does nothing; later all attempts are answered.
     deadline = time.monotonic() + patience
     asked = 0
     while time.monotonic() < deadline:
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # it prints what it got instead
-                transport.enter_raw_repl(soft_reset=False, timeout_overall=_PROMPT_S)
+                transport.enter_raw_repl(False, timeout_overall=min(_PROMPT_S, patience))
         except TransportError:
             asked += 1
             continue
         except OSError:
             break
         if not asked:
-            return
+            return True
         asked = 0
         time.sleep(_QUIET_S)  # once more, when the other answers are in
-    raise Failed(f"{port}: no MicroPython prompt: flash the whole board, without --app-only")
+    return False
 
 
 def verify(files: BoardFiles, wanted: Mapping[str, bytes]) -> None:

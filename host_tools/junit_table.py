@@ -13,6 +13,8 @@ from host_tools.errors import UserError
 
 _HEAD = "| tests | run | passed | failed | skipped | seconds |\n|---|---|---|---|---|---|\n"
 
+BY_HAND = "<!-- by hand -->\n"  # in a page: what stands below this line is kept
+
 
 @dataclass
 class Row:
@@ -86,7 +88,10 @@ def command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", help="Write the page here, not to the screen.", show_default=False
+            "--output",
+            help="Write the page here, not to the screen; what is below its line "
+            f"{BY_HAND.strip()} stays.",
+            show_default=False,
         ),
     ] = None,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "The suite on QEMU",
@@ -99,7 +104,10 @@ def command(
     if output is None:
         typer.echo(text, nl=False)
         return
-    output.write_text(f"# {title}\n\nMade by `python -m host_tools junit-table`.\n\n{text}")
+    before = output.read_text() if output.exists() else ""
+    _, mark, tail = before.partition(BY_HAND)
+    text = f"# {title}\n\nMade by `python -m host_tools junit-table`.\n\n{text}"
+    output.write_text(text + (f"\n{mark}{tail}" if mark else ""))
 
 
 def register(app: typer.Typer) -> None:

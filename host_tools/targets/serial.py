@@ -6,21 +6,16 @@ of a blank chip is flash.py's business. The board cannot be switched off: "stopp
 prompt, with the program interrupted.
 """
 
-import ast
-import io
-import json
 import re
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-import serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
+from host_tools.board_files import BoardFiles, stop_program
 from host_tools.errors import Failed, UserError
-from host_tools.stale import LIST, stale
 from host_tools.targets.base import Target
 from host_tools.targets.serial_tap import SerialTap
 
@@ -28,24 +23,6 @@ BAUD = 115200
 # What a board says early: its ROM, MicroPython, or the firmware.
 _BOOTING = r"rst:0x|^ets |boot: start|^MicroPython v"
 _HEEDS_LINES = 3.0  # s in which a board says something after a reset
-_CHUNK = 1024  # bytes of a file per line of Python
-_ATTEMPT = 3.0  # s for one; Ctrl-C does nothing while MicroPython itself still starts
-
-# Run on the board: every file below a folder, names relative to where the program starts.
-_LIST = """\
-import os
-def _f(p):
-    for e in os.ilistdir(p) if p else os.ilistdir():
-        n = p + "/" + e[0] if p else e[0]
-        if e[1] & 0x4000:
-            if e[0] not in (".", ".."): yield from _f(n)
-        else:
-            yield n
-try:
-    for _n in _f({!r}): print(repr(_n))
-except OSError:
-    pass
-"""
 
 
 class SerialTarget(Target):
@@ -143,43 +120,21 @@ class SerialTarget(Target):
 
     def write_file(self, path: str, content: bytes | None) -> None:
         with self._repl() as repl:
-            if content is None:
-                _remove(repl, [path] if repl.fs_exists(path) else [])
-            else:
-                _make_folders(repl, [path])
-                repl.fs_writefile(path, content, _CHUNK)
+            there = BoardFiles(repl, self.url)
+            if content is not None:
+                there.write(path, content)
+            elif there.has(path):
+                there.remove(path)
 
     def list_files(self, folder: str) -> list[str]:
         with self._repl() as repl:
-            names = _files(repl, folder)
-        return sorted(name[len(folder) + 1 :] for name in names)
+            names = BoardFiles(repl, self.url).digests((), folder)
+        return sorted(name.removeprefix(f"{folder}/") for name in names)
 
     def install(self, files: Mapping[str, bytes], *, erase: bool = False) -> list[str]:
-        """See `Target.install`; a file that the board's image.json lists unchanged is not sent.
-
-        The list goes first and comes back last, so that an interrupted installation is seen.
-        """
+        """See `Target.install`; only what differs is sent."""
         with self._repl() as repl:
-            present = set(_files(repl, ""))
-            if erase:
-                # Erasing is about what the device remembers; code that is the same may stay.
-                _remove(repl, present - set(files) - {LIST})
-                present &= {*files, LIST}
-            listed = _listed(repl) if LIST in present else {}
-            new: dict[str, str] = json.loads(files[LIST])["files"]
-            changed = [
-                name
-                for name in files
-                if name != LIST and (name not in present or listed.get(name) != new.get(name))
-            ]
-            removed = stale(present, listed, files)
-            if changed or removed or listed != new:
-                _remove(repl, {LIST} & present)
-                _remove(repl, removed)
-                _make_folders(repl, files)
-                for name in [*changed, LIST]:
-                    repl.fs_writefile(name, files[name], _CHUNK)
-        return removed
+            return BoardFiles(repl, self.url).update(files, erase=erase).removed
 
     def _open(self) -> SerialTap:
         if self._tap is None:
@@ -189,27 +144,19 @@ class SerialTarget(Target):
 
     @contextmanager
     def _repl(self) -> Iterator[SerialTransport]:
-        """The raw REPL, with the program interrupted. No soft reset: an active PPP link would not
-        survive it (MicroPython 1.23).
-        """
+        """The raw REPL, with the program interrupted."""
         tap = self._open()
         try:
             transport = SerialTransport(tap.name, self._baud, timeout=1)
         except (TransportError, OSError) as error:
             raise Failed(f"{self.url}: {error}") from None
         try:
-            deadline = time.monotonic() + self._answer_s
-            while not transport.in_raw_repl:
-                try:
-                    with redirect_stdout(io.StringIO()):  # it prints what it did not expect
-                        transport.enter_raw_repl(False, timeout_overall=_ATTEMPT)
-                except (TransportError, serial.SerialException):
-                    tap.check()
-                    if time.monotonic() > deadline:
-                        raise Failed(
-                            f"{self.url}: no MicroPython prompt after Ctrl-C: reset the board by "
-                            "hand, or flash it (flash.py)"
-                        ) from None
+            if not stop_program(transport, self._answer_s):
+                tap.check()
+                raise Failed(
+                    f"{self.url}: no MicroPython prompt after Ctrl-C: reset the board by hand, or "
+                    "flash it (flash.py)"
+                )
             self._stopped = True
             tap.pause_log()
             yield transport
@@ -221,31 +168,3 @@ class SerialTarget(Target):
         finally:
             tap.resume_log()
             transport.close()
-
-
-def _files(repl: SerialTransport, folder: str) -> list[str]:
-    said = repl.exec(_LIST.format(folder)).decode()
-    return [ast.literal_eval(line) for line in said.splitlines()]
-
-
-def _listed(repl: SerialTransport) -> dict[str, str]:
-    """The installed files with their digests, as the board's own list says."""
-    try:
-        return dict(json.loads(repl.fs_readfile(LIST))["files"])
-    except (ValueError, KeyError, TypeError):
-        return {}
-
-
-def _remove(repl: SerialTransport, names: Iterable[str]) -> None:
-    for name in sorted(names):
-        repl.exec(f"import os; os.remove({name!r})")
-
-
-def _make_folders(repl: SerialTransport, names: Iterable[str]) -> None:
-    folders = {
-        "/".join(name.split("/")[:depth])
-        for name in names
-        for depth in range(1, name.count("/") + 1)
-    }
-    for folder in sorted(folders):
-        repl.exec(f"import os\ntry: os.mkdir({folder!r})\nexcept OSError: pass")

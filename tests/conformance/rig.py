@@ -22,7 +22,7 @@ from host_tools.lab.ring import Ring, TcpRing
 from host_tools.lab.rpc import Rpc
 from host_tools.lab.stun import StunServer
 from tests.benches import Bench, lacking
-from tests.cpe import Cpe
+from tests.cpe import Cpe, far_period
 
 MS = "Device.ManagementServer."
 INFO = "Device.DeviceInfo."
@@ -256,6 +256,7 @@ async def make_rig(make_cpe: Callable[..., Cpe], bench: Bench) -> Any:
         usual = {
             "acs": {"url": manager.url, "username": ACS_USERNAME, "password": ACS_PASSWORD},
             "connection_request": {"port": port, "limit_count": 1000},
+            "inform": far_period(),
             "limits": {"freshness_write_s": 0},
             "log": {"level": "D"},
         }

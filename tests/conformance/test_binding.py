@@ -17,6 +17,7 @@ from host_tools.lab.stun_faults import (
     UnpaddedOnly,
     WrongResponseIntegrity,
 )
+from tests.conformance.patched import boot_as_usual, boot_first
 from tests.conformance.rig import ADDRESS, CHANGE, MS, STUN_PASSWORD, MakeRig, Rig
 
 USER = {"stun_username": "stun-user-number-1", "stun_password": STUN_PASSWORD}
@@ -250,6 +251,30 @@ async def test_stun_60_61_while_stun_is_off_the_local_address_is_reported_and_ru
     assert cpe.parameters[MS + "NATDetected"] in ("0", "false")
     assert (await rig.wake()).ok
     assert "wake      ready" in "\n".join(await rig.idle())
+
+
+@pytest.mark.capability("filesystem")
+async def test_stun_60_no_nat_is_claimed_while_the_local_address_is_unknown(make_rig: MakeRig):
+    rig = await make_rig()
+    boot_first(
+        rig.board,
+        """
+from cwmp.port.unix import UnixPort
+UnixPort.local_ip = lambda self, address: ""
+""",
+    )
+    await rig.ready()
+    assert await rig.get(ADDRESS) == f"{rig.address}:{rig.port}"
+    assert await rig.get(MS + "NATDetected") == "0"
+    assert "nat       not known without a local address" in "\n".join(await rig.command("status"))
+    boot_as_usual(rig.board)
+    rig.stun.faults.add(Rebound())
+    seen = len(rig.cpe.informs)
+    await rig.reboot()
+    await rig.informed("1 BOOT", seen)
+    async with rig.within(5):
+        while await rig.get(MS + "NATDetected") != "1":
+            await asyncio.sleep(0.05)
 
 
 async def test_stun_60_61_switching_stun_off_returns_to_the_local_address(make_rig: MakeRig):

@@ -250,7 +250,7 @@ async def test_b24_the_local_address_is_known_though_no_socket_tells_it(rig: Rig
 
 @pytest.mark.capability("filesystem")
 async def test_no_memory_to_prepare_a_wake_costs_neither_the_wake_nor_a_boot(make_rig: MakeRig):
-    rig = await make_rig()
+    rig = await make_rig(site={"limits": {"memory": "keep"}})  # "save" prepares nothing
     boot_first(
         rig.board,
         """

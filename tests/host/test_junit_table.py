@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from host_tools.errors import UserError
-from host_tools.junit_table import read, table
+from host_tools.junit_table import BY_HAND, command, read, table
 
 TESTS = """
 import pytest
@@ -34,6 +34,23 @@ def test_run_passed_failed_and_skipped_with_reasons(tmp_path: Path):
     assert "| `some/test_it.py` | 3 | 1 | 2 | 2 | 0 |\n| all | 3 | 1 | 2 | 2 | 0 |\n" in made
     assert "Failed: `test_bad`, `test_error`." in made
     assert "| 2 | the qemu target has no loopback |\n" in made
+
+
+def test_what_was_written_by_hand_below_the_line_stays(tmp_path: Path):
+    report, page = tmp_path / "report.xml", tmp_path / "page.md"
+    for name in ("one", "two"):
+        case = f'<testcase classname="tests.host.test_{name}" name="test_it" time="1"/>'
+        report.write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>")
+        command(report, page, "Some page")
+        text = page.read_text()
+        assert text.count(f"| `host/test_{name}.py` | 1 | 1 | 0 | 0 | 1 |\n") == 1
+        assert text.startswith("# Some page\n") and "| all | 1 | 1 |" in text
+        if name == "one":
+            page.write_text(f"{text}\n{BY_HAND}\nWhat we | all | think.\n")
+    assert text.endswith(f"| all | 1 | 1 | 0 | 0 | 1 |\n\n{BY_HAND}\nWhat we | all | think.\n")
+    assert "test_one" not in text
+    command(report, page, "Some page")  # the same again is the same page
+    assert page.read_text() == text
 
 
 def test_what_is_no_report_is_one_line(tmp_path: Path):

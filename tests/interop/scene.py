@@ -19,7 +19,7 @@ from host_tools.lab.stun import Request, StunServer
 from host_tools.lab.stun_codec import Address, Message, MessageType
 from host_tools.lab.watch import Watch
 from host_tools.wake import split_address
-from tests.cpe import Cpe
+from tests.cpe import Cpe, far_period
 
 MakeCpe = Callable[..., Cpe]
 R = TypeVar("R", Message, Request)
@@ -195,6 +195,7 @@ async def scene(
         "acs": {"url": url, "username": USER, "password": PASSWORD},
         "connection_request": {"port": free_port()},
         "stun": {"transaction_id": transaction_id},
+        "inform": far_period(),
         "log": {"level": "D"},
         "limits": {"memory": memory},
     }

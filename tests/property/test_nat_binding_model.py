@@ -336,7 +336,7 @@ class BindingModel(RuleBasedStateMachine):
     def only_addresses_that_were_told_are_reported(self) -> None:
         if self.enabled and self.binding.mapped is not None:
             assert self.binding.mapped in self.answered
-        if not self.enabled:
+        if not self.enabled or self.binding.local is None:
             assert not self.binding.nat_detected
 
     @invariant()

@@ -545,6 +545,20 @@ def test_stun_60_nat_detected_by_address_or_port():
         assert bench.binding.nat_detected is False
 
 
+def test_stun_60_no_nat_is_claimed_while_the_local_address_is_unknown():
+    bench = Bench(local=None)
+    bench.run(100)
+    assert bench.binding.reported == ("198.51.100.9:40001", False)
+    bench.configure(local=LOCAL)
+    bench.run(100)
+    assert bench.binding.reported == ("198.51.100.9:40001", True)
+    bench.configure(local=bench.mapped)
+    bench.run(100)
+    assert bench.binding.reported == ("198.51.100.9:40001", False)
+    # Each was told with its own announcement.
+    assert bench.changes == [("198.51.100.9:40001", nat) for nat in (False, True, False)]
+
+
 def test_stun_61_b10_nothing_is_reported_before_an_answer_came():
     bench = Bench(lambda request: None)
     assert bench.binding.reported == ("", False)

@@ -15,14 +15,14 @@ def outcome(binding, code):
     if code == 420:
         # It refuses the same attributes until one of us is configured anew: we know of ourselves,
         # of the server only by asking.
-        delay = _REFUSED + binding._random(1)[0] * 1000
+        delay = _REFUSED + binding.random(1)[0] * 1000
         return "the STUN server refuses our attributes (420)", delay
     reason = "error {}".format(code)
-    if code in (401, 430, 431, 432) and not (binding._username and binding._hmac):
+    if code in (401, 430, 431, 432) and not (binding.username and binding.hmac):
         reason += ": the STUN server wants STUNUsername and STUNPassword"
     delay = None
     if 500 <= code < 600 and binding.failures < 3:
         # The minimum binds a request that announces no change even here (STUN-50).
-        least = min(binding._minimum, binding._least)  # a maximum below it counts (STUN-52)
-        delay = _SERVER_BUSY if binding._change else max(_SERVER_BUSY, least * 1000)
+        least = min(binding.period_min, binding.least)  # a maximum below it counts (STUN-52)
+        delay = _SERVER_BUSY if binding.announcing else max(_SERVER_BUSY, least * 1000)
     return reason, delay

@@ -3,7 +3,8 @@ STUN-20 to 63).
 
 A state machine without I/O. The runtime asks `deadline()`, calls `tick(now)` when it has come and
 sends what that returns; hands in datagrams with `datagram()` and resolved addresses with
-`resolved()`.
+`resolved()`. What an error answer means is in a module of its own, `binding_error`, which uses
+`random`, `username`, `hmac`, `period_min`, `least`, `announcing` and `failures`.
 """
 
 from micropython import const
@@ -50,7 +51,7 @@ class NatBinding:
     """
 
     def __init__(self, random_bytes, changed, log):
-        self._random = random_bytes
+        self.random = random_bytes
         self._changed = changed
         self._log = log
         self.state = OFF
@@ -108,10 +109,10 @@ class NatBinding:
             return False
         self._wanted = wanted
         self.server, self.local = server, local
-        self._username = username
-        self._hmac = HmacSha1(password.encode()) if password else None
-        self._minimum, self._maximum = period
-        self._least = keepalive_period(*period)
+        self.username = username
+        self.hmac = HmacSha1(password.encode()) if password else None
+        self.period_min, self._maximum = period
+        self.least = keepalive_period(*period)
         self._send_username, self._cookie = options
         self._forget()
         self.failure, self.failures = "", 0
@@ -127,8 +128,9 @@ class NatBinding:
 
     @property
     def nat_detected(self):
-        """NATDetected: the public address is known and is not the local one; False while off."""
-        return self.state != OFF and self.mapped is not None and self.mapped != self.local
+        """NATDetected: both addresses are known and differ; False while off."""
+        known = self.state != OFF and self.mapped is not None
+        return known and self.local not in (None, self.mapped)
 
     @property
     def reported(self):
@@ -141,14 +143,14 @@ class NatBinding:
     @property
     def period(self):
         """The keepalive period in use, seconds."""
-        return keepalive_period(self._minimum, self._maximum, self.lifetime)
+        return keepalive_period(self.period_min, self._maximum, self.lifetime)
 
     @property
     def bounds(self):
         """The safest and the longest period that the ACS allows, seconds, the latter -1 when
         anything goes; None when it leaves no choice (STUN-51, STUN-52).
         """
-        least = self._least
+        least = self.least
         return (least, self._maximum) if self._maximum < 0 or self._maximum > least else None
 
     @property
@@ -230,16 +232,16 @@ class NatBinding:
     def _begin(self, now, change, signed=None):
         # signed: the integrity variant to use; None as long as the server did not ask for it
         # (STUN-30).
-        tid = stun.transaction_id(self._random(16), self._cookie)
-        username = self._username if self._send_username or signed else ""
-        hmac = self._hmac if signed else None
+        tid = stun.transaction_id(self.random(16), self._cookie)
+        username = self.username if self._send_username or signed else ""
+        hmac = self.hmac if signed else None
         packet = stun.binding_request(tid, username, True, change, hmac, signed or stun.PADDED)
         if len(packet) > 200 and self.failures == 0:
             self._log("W", "binding", "request-long bytes={}".format(len(packet)))
         if signed is None:
             self._resends = 0
         self._signed = signed
-        self._change = change
+        self.announcing = change
         self._transaction = Transaction(tid, packet, now)
         self._deadline = now
         self.state = ASKING
@@ -264,9 +266,9 @@ class NatBinding:
         if delay is None:
             # The sends of this transaction have kept the binding; an ACS can still ring. Patience
             # grows as far as the binding is known to hold without them.
-            delay = max(self._least * 1000, _RETRY_MIN)
+            delay = max(self.least * 1000, _RETRY_MIN)
             delay = max(delay, min(delay << min(self.failures, 8) - 1, self.period * 900))
-            delay += delay * self._random(1)[0] // 2550
+            delay += delay * self.random(1)[0] // 2550
         self._log(
             "W",
             "binding",
@@ -288,7 +290,7 @@ class NatBinding:
 
             # An error answer to a wrong signature cannot carry a right one (STUN-33); a success
             # must (STUN-34).
-            if not verify(buf, message, self._hmac) and (
+            if not verify(buf, message, self.hmac) and (
                 message.kind == stun.RESPONSE or message.integrity
             ):
                 return self._drop("integrity of the answer does not verify")
@@ -316,7 +318,7 @@ class NatBinding:
             self.round_trips.pop(0)
         recovered = self.failures
         self.failure, self.failures = "", 0
-        if self._change:
+        if self.announcing:
             self._announce = False
         if address != self.mapped:
             was, self.mapped = self.mapped, address
@@ -348,7 +350,7 @@ class NatBinding:
             if recovered:
                 self._note(now, "answered", recovered)
                 self._log("I", "binding", "answered after_failures={}".format(recovered))
-        if self._change:
+        if self.announcing:
             self._log("I", "binding", "announced mapped={}:{}".format(*self.mapped))
         self._wait_for_keepalive(now)
 
@@ -357,9 +359,9 @@ class NatBinding:
         # the earlier of both times is safe and allowed (STUN-50). A period above the minimum is
         # jittered downward (STUN-54).
         period = self.period * 1000
-        spare = period - max(self._minimum, _PERIOD_MIN) * 1000
+        spare = period - max(self.period_min, _PERIOD_MIN) * 1000
         if spare > 0:
-            period -= min(spare, period // 32) * self._random(1)[0] // 256
+            period -= min(spare, period // 32) * self.random(1)[0] // 256
         since = now if self._announce or self._sent_at is None else self._sent_at
         self._wait(now, max(since + period - now, 0))
 
@@ -368,13 +370,15 @@ class NatBinding:
         self._log(
             "W",
             "binding",
-            "error code={} change={} signed={}".format(code, int(self._change), self._signed or 0),
+            "error code={} change={} signed={}".format(
+                code, int(self.announcing), self._signed or 0
+            ),
         )
         if code in (401, 430, 431, 432):
             variant = self._next_variant(code)
             if variant and self._resends < _IMMEDIATE:
                 self._resends += 1
-                self._begin(now, self._change, variant)
+                self._begin(now, self.announcing, variant)
                 return
         from .binding_error import outcome  # noqa: PLC0415 - a slice
 
@@ -383,7 +387,7 @@ class NatBinding:
 
     def _next_variant(self, code):
         # Which integrity variant to resend with, None when there is none left (STUN-30, STUN-33).
-        if not (self._username and self._hmac):
+        if not (self.username and self.hmac):
             return None
         if not self._signed:
             return self._variant or (stun.UNPADDED if self._cookie else stun.PADDED)
