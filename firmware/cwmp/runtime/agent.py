@@ -61,7 +61,7 @@ class Agent:
         self.credentials = self.phase = self.kept = self.http_enabled = None
         self.told = {}
         self.volatile = {}  # what `DataModel` keeps until the next boot
-        self.diagnosis = None  # the task of a diagnostic test
+        self.diagnosis = None  # a diagnostic test: (name of its state, task)
         self._management = None
         self._used = 0  # when it was last asked for
         self.jobs = None  # Jobs, while the ACS wants something done later

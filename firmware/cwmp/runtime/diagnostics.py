@@ -4,21 +4,20 @@ COMPLETE. Loaded when an ACS writes to one.
 
 import asyncio
 
-from .. import runtime
 from ..core.schedule import OTHER
-from .slices import drop
+from .slices import borrow
 
 _STATE = "DiagnosticsState"
-_ARGUMENTS = "Host NumberOfRepetitions Timeout DataBlockSize DSCP"
+_ARGUMENTS = "Host NumberOfRepetitions Timeout DataBlockSize DSCP Port InterTransmissionTime"
 
 
 def changed(agent, name):
-    """Obey a write to `name`. Whatever is written ends a test that runs; but for a request it
-    leaves no result, either.
+    """Obey a write to `name`. Whatever is written ends the object's test that runs; but for a
+    request it leaves no result, either.
     """
     state = name[: name.rfind(".") + 1] + _STATE
-    if agent.diagnosis:
-        agent.diagnosis.cancel()
+    if agent.diagnosis and agent.diagnosis[0] == state:
+        agent.diagnosis[1].cancel()
         agent.diagnosis = None
     if name != state or agent.volatile[state] == "Canceled":
         agent.volatile[state] = "None"
@@ -29,11 +28,15 @@ def start(management):
     agent = management.agent
     for name, text in agent.volatile.items():
         if text == "Requested" and name.endswith(_STATE) and not agent.diagnosis:
-            from .ping import run  # noqa: PLC0415 - a slice
-
             owner = name[: -len(_STATE)]
-            arguments = [management.model.value(owner + leaf) for leaf in _ARGUMENTS.split()]
-            agent.diagnosis = asyncio.create_task(run(agent, owner, *arguments))
+            if "UDP" in owner:
+                kind, count = borrow("runtime.udp_echo"), 7
+            else:
+                kind, count = borrow("runtime.ping"), 5
+            leaves = _ARGUMENTS.split()[:count]
+            arguments = [management.model.value(owner + leaf) for leaf in leaves]
+            run = borrow("runtime.echo").run(agent, owner, kind, *arguments)
+            agent.diagnosis = (name, asyncio.create_task(run))
 
 
 def diagnosed(agent, results):
@@ -42,5 +45,3 @@ def diagnosed(agent, results):
     agent.volatile.update(results)
     agent.management().events.add("8 DIAGNOSTICS COMPLETE")
     agent.want(OTHER)
-    if agent.saving:
-        drop(runtime, "ping")

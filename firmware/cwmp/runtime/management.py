@@ -20,6 +20,11 @@ BINDING = (_MS + "UDPConnectionRequestAddress", _MS + "NATDetected")
 APPLICATION = "app"  # the package of the site's own
 
 
+def later(name, agent, which):
+    """Return a getter that loads the module `name` only when somebody asks."""
+    return lambda: borrow(name).value(agent, which)
+
+
 class Management:
     """Data model, events and sessions of `agent`. `runner` exists once a session was wanted."""
 

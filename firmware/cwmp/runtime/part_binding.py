@@ -1,6 +1,6 @@
-"""The health of the binding for the ACS, as an object of the vendor's own: TR-181 has none."""
-
-from .slices import borrow
+"""The health of the binding for the ACS, as an object of the vendor's own: TR-181 has none.
+Borrowed: only the text that is made here stays. Its values are those of `binding_values`.
+"""
 
 _OBJECT = """Device.X_{}_Binding.
 LastAnswerAge D i @b0
@@ -14,11 +14,6 @@ History D s1024 @b7
 """
 
 
-def bind(agent):
-    """See `parts`. The values are made by a module of its own, when somebody asks."""
-
-    def getter(which):
-        return lambda: borrow("runtime.binding_values").value(agent, which)
-
-    get = {"b{}".format(which): getter(which) for which in range(8)}
-    return (_OBJECT.format(agent.site["device"]["oui"]),), get, {}
+def text(agent):
+    """Return the text for the model."""
+    return _OBJECT.format(agent.site["device"]["oui"])

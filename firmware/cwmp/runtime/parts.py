@@ -1,14 +1,14 @@
 """The parts of the data model that only some boards and sites have, the site's application last.
 
 A part is a module with `bind(agent)`, which gives texts as those of `core/device2.py`, getters and
-setters by the names in them. A slice: loaded and dropped with the data model.
+setters by the names in them. A slice: loaded and dropped with the data model. Two parts are
+borrowed for their texts, as their getters do not hold them.
 """
-
-import socket
 
 from ..core.data_model import DataModel
 from ..core.device2 import DEVICE2
-from .management import APPLICATION
+from .management import APPLICATION, later
+from .slices import borrow
 
 
 def add(agent, getters, setters):
@@ -16,18 +16,13 @@ def add(agent, getters, setters):
     objects = DEVICE2
     if agent.site["device"]["root"] != "Device":
         objects = ()
-        wanted = (
-            "part_gateway",
-            "part_binding",
-        )  # what it has of the others stands elsewhere in that model
+        wanted = ("part_gateway",)  # what it has of the others stands elsewhere in that model
     else:
-        wanted = ["part_device", "part_binding"]
+        wanted = ["part_device"]
         if agent.site["time"]["ntp_server"]:
             wanted.append("part_time")
         if agent.port.network == "wlan":
             wanted.append("part_wifi")
-        if agent.port.raw_sockets and hasattr(socket, "SOCK_RAW"):
-            wanted.append("part_ping")
     room = __name__.partition(".")[0] + ".runtime."
     for name in wanted:
         module = __import__(room + name, None, None, ("bind",))
@@ -35,6 +30,11 @@ def add(agent, getters, setters):
         objects += texts
         getters.update(get)
         setters.update(put)
+    if agent.site["device"]["root"] == "Device":
+        objects += borrow("runtime.part_diagnostics").objects(agent)
+    objects += (borrow("runtime.part_binding").text(agent),)
+    for which in range(8):
+        getters["b{}".format(which)] = later("runtime.binding_values", agent, which)
     if agent.site["app"]["folder"]:
         objects += _of_application(agent, getters, setters)
     return objects

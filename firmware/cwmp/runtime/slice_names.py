@@ -9,8 +9,9 @@ core.cwmp_parse core.date_time core.fault_text runtime.provisioning runtime.rese
 """
 # The rest of what a session, or the console, loads: nobody needs it between two sessions.
 SLICE = """
-runtime.parts runtime.part_device runtime.part_time runtime.part_wifi runtime.part_ping
-runtime.part_gateway runtime.part_binding runtime.binding_values runtime.diagnostics
+runtime.parts runtime.part_device runtime.part_time runtime.part_wifi
+runtime.part_diagnostics runtime.part_gateway runtime.part_binding runtime.binding_values
+runtime.diagnostics
 runtime.store port.nvs core.freshness_record core.binding_error wire.stun_verify
 runtime.commands runtime.health core.schedule_words
 runtime.session_runner runtime.session_start runtime.tls runtime.stream runtime.management
