@@ -153,10 +153,8 @@ def native_of(board: Board) -> str:
     return board.native
 
 
-def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWARE) -> Image:
-    """Compile `firmware/` for `board`. Without `site` the image brings no site.json, and the one
-    there stays.
-    """
+def modules(board: Board, firmware: Path = FIRMWARE) -> dict[str, bytes]:
+    """Return path -> .mpy of the firmware's modules, linked and compiled for `board`."""
     native = native_of(board)
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
         made = package(board, firmware)
@@ -168,10 +166,18 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
             compiled = list(
                 pool.map(lambda job: compile_one(job[0], job[1], job[2], native), jobs)
             )
-        files = {
+        return {
             f"lib/{name.with_suffix('.mpy').as_posix()}": renamed(code, made.names)
             for (_, name, _), code in zip(jobs, compiled, strict=True)
         }
+
+
+def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWARE) -> Image:
+    """Compile `firmware/` for `board`. Without `site` the image brings no site.json, and the one
+    there stays.
+    """
+    native = native_of(board)
+    files = modules(board, firmware)
     if board.target == "qemu":
         files = packed(files)
     for place in (firmware, BOARDS / board.name):  # what a board brings comes last

@@ -5,6 +5,7 @@
 import io
 import os
 from array import array
+from binascii import crc32
 
 from esp32 import Partition
 
@@ -26,11 +27,14 @@ class Flash:
 
 
 class Pack:
-    # "<bytes of the index>\n", the index with a line "/path offset size" for each file, the files.
+    # host_tools/pack.py says what is in the file.
     def __init__(self, path, flash):
         self.chip = flash.chip
+        self.buffer = memoryview(bytearray(1024))  # of the one file that an import has open
         with open(path, "rb") as file:
-            self.index = b"\n" + file.read(int(file.readline()))
+            count = int(file.readline())
+            self.keys = array("I", file.read(4 * count))
+            self.places = array("H", file.read(2 * count + 2))
             self.start = file.tell()
             size = file.seek(0, 2)
             file.seek(size - 1)
@@ -72,39 +76,37 @@ class Pack:
     def umount(self):
         pass
 
-    def stat(self, path):
-        path = b"\n" + path.encode()
-        if path + b" " in self.index:
-            return FILE
-        if path + b"/" in self.index:
-            return FOLDER
+    def find(self, path):
+        # -> number of the entry.
+        key = crc32(path)
+        for n in range(len(self.keys)):
+            if self.keys[n] == key:
+                return n
         raise OSError(2)
 
+    def stat(self, path):
+        n = self.find(path)
+        return FOLDER if self.places[n] == self.places[n + 1] else FILE
+
     def open(self, path, mode):
-        path = b"\n" + path.encode() + b" "
-        at = self.index.find(path)
-        if at < 0:
-            raise OSError(2)
-        at += len(path)
-        offset, size = self.index[at : self.index.find(b"\n", at)].split()
-        return Piece(self, self.start + int(offset), int(size))
+        return Piece(self, self.find(path))
 
 
 class Piece(io.IOBase):
     # A file of the pack, while an import reads it.
-    def __init__(self, pack, at, size):
+    def __init__(self, pack, n):
+        at, end = pack.places[n] * 4, pack.places[n + 1] * 4
         self.pack = pack
-        self.at = at
-        self.left = size
+        self.at = pack.start + at
+        self.left = end - at
         self.piece = b""
-        self.buffer = memoryview(bytearray(2048))
 
     def readinto(self, into):
         # Fills `into`: to an import, less than that is the end.
         done = 0
         while done < len(into) and self.left:
             if not len(self.piece):  # a memoryview is true, empty or not
-                self.piece = self.pack.read(self.at, self.left, self.buffer)
+                self.piece = self.pack.read(self.at, self.left, self.pack.buffer)
             piece = self.piece[: len(into) - done]
             self.piece = self.piece[len(piece) :]
             into[done : done + len(piece)] = piece
@@ -128,6 +130,6 @@ def pointers(n):
 
 flash = Flash()
 os.umount("/")
-os.mount(os.VfsLfs2(flash, readsize=256, mtime=False), "/")
+os.mount(os.VfsLfs2(flash, readsize=128, mtime=False), "/")
 os.mount(Pack("lib.pack", flash), "/lib")
 del flash

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from host_tools import boards, image, pack
+from host_tools import boards, image
 from host_tools.bench.table import HEAD, Row
 from host_tools.errors import Failed
 from host_tools.lab import rpc
@@ -161,7 +161,7 @@ def modules(state: Path) -> list[tuple[str, int, int]]:
         said = target.said()
     finally:
         target.stop()
-    sizes = pack.sizes(files[pack.PACK])
+    sizes = {path: len(code) for path, code in image.modules(board).items()}
     found = []
     for line in said.splitlines():
         words = line.split()
@@ -220,8 +220,8 @@ def command(
         table = modules(Path(folder, "modules"))
         idle = sum(size for name, size, _ in table if f"cwmp.{name}" in IDLE.split())
         figures.append(Row("P5", "code of the idle agent", idle / KB, "KB", "of .mpy", 48))
-    whole = pack.sizes(image.build(boards.load(BOARD), None).files[pack.PACK])
-    text = page(figures, table, sum(whole.values()))
+    whole = sum(map(len, image.modules(boards.load(BOARD)).values()))
+    text = page(figures, table, whole)
     if write is None:
         typer.echo(text)
     else:

@@ -5,6 +5,7 @@ no secret and no traceback.
 """
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -49,6 +50,7 @@ class Rig:
         self.port = port  # the primary port
         self.host = acs.host  # of the STUN server, too
         self.acss = [acs]
+        self.closing = contextlib.AsyncExitStack()  # what else a test has running
         self.secrets = {ACS_PASSWORD, STUN_PASSWORD}
 
     @property
@@ -274,6 +276,7 @@ async def make_rig(make_cpe: Callable[..., Cpe], bench: Bench) -> Any:
             for manager in rig.acss:
                 await manager.stop()
             await rig.stun.stop()
+            await rig.closing.aclose()
     for rig in rigs:
         rig.check()
 

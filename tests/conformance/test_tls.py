@@ -6,29 +6,42 @@ from typing import Any
 
 import pytest
 
+from host_tools.lab.ntp import NtpServer
 from tests.conformance.certificates import NAME, Certificates
 from tests.conformance.rig import MakeRig, Rig
 
-pytestmark = pytest.mark.capability("files", "loopback")  # the certificate is for localhost
+pytestmark = pytest.mark.capability("files")
 
 
 async def over_tls(
     make_rig: MakeRig,
     certificates: Certificates,
     ca: str | None = "ca.pem",
-    host: str = NAME,
+    host: str | None = None,
     days: tuple[int, int] = (-1, 30),
     **acs: Any,
 ) -> Rig:
-    """A rig whose ACS has https; the CPE knows it as localhost."""
-    context = certificates.server("acs", host, days)
+    """A rig whose ACS has https; the CPE knows it as localhost, or by its address."""
+    context = certificates.server("acs", NAME, days)
     rig = await make_rig(acs={"tls": context})
-    section = {**rig.site["acs"], "url": rig.acs.url.replace(rig.host, NAME), **acs}
+    name = known_as(rig)
+    if host or name != NAME:
+        certificates.server("acs", host or name, days)
+        context.load_cert_chain(certificates.folder / "acs.pem", certificates.folder / "acs.key")
+    section = {**rig.site["acs"], "url": rig.acs.url.replace(rig.host, name), **acs}
     if ca:
         section["ca"] = str(certificates.folder / ca)
     rig.site = {**rig.site, "acs": section}
+    if rig.can("unset_clock"):
+        server = await rig.closing.enter_async_context(NtpServer(rig.host))
+        rig.site["time"] = {"ntp_server": "{}:{}".format(*server.address)}
     rig.board.configure(rig.site)
     return rig
+
+
+def known_as(rig: Rig) -> str:
+    """What the CPE knows the host of the ACS as."""
+    return NAME if rig.can("loopback") else rig.host
 
 
 async def refused(rig: Rig, reason: str) -> None:

@@ -30,7 +30,7 @@ def test_stun_53_goes_on_where_it_rested():
     kept = before.kept(world.clock.now)
     assert kept is not None
     modules, at, terms = kept[:3]
-    assert modules == ("runtime.lifetime_sockets", "core.lifetime")
+    assert modules == ("runtime.lifetime_sockets", "core.lifetime", "core.nat_kind")
     assert at == before.deadline() and at - world.clock.now > 10 * HOUR
     assert terms == world.device.binding.terms
     after = make(world, kept)
@@ -49,6 +49,24 @@ def test_stun_53_is_kept_as_it_is_while_there_is_something_to_do():
     assert sockets.kept(at - 59_000) is None and sockets.kept(at - 61_000)
     out = sockets.search.tick(at)
     assert out and sockets.search.active and sockets.kept(at) is None
+
+
+def test_stun_53_makes_room_for_a_session_at_any_time():
+    world, sockets = rested()
+    now = sockets.deadline()
+    assert now is not None
+    sockets.serve(now)  # the NAT is examined first, over real sockets
+    assert sockets._kind and sockets._sockets
+    kept = sockets.pause(now)
+    assert sockets._sockets is None and kept[3] == (None, None)
+    assert sockets.search.tick(now) and sockets.search.active
+    kept = sockets.pause(now)
+    assert now < kept[1] < now + 60_000 and not sockets.search.active
+    after = make(world, kept)
+    assert after.search.__dict__ == sockets.search.__dict__
+    after.serve(now)  # from the beginning
+    assert after._kind
+    after.close()
 
 
 def test_stun_53_other_terms_are_another_beginning():

@@ -313,6 +313,19 @@ def test_stun_53_a_probe_that_a_session_cut_short_is_made_again():
     assert not bench.said("held=0") and bench.search.good >= 40
 
 
+def test_stun_53_a_probe_that_is_left_off_teaches_nothing():
+    bench = Bench(300)
+    bench.run(600, until=lambda: len(bench.waits) == 3)
+    good, bad, period = bench.search.good, bench.search.bad, bench.search.lifetime
+    assert bench.search.active
+    bench.search.pause(bench.now)
+    assert not bench.search.active and bench.search.deadline() > bench.now
+    assert (bench.search.good, bench.search.bad, bench.search.lifetime) == (good, bad, period)
+    bench.search.pause(bench.now + 1000)  # at rest it stays as it is
+    bench.run(4 * 3600)
+    assert 270 <= bench.search.lifetime < 300
+
+
 def test_stun_53_another_port_for_every_datagram_ends_the_attempt():
     bench = Bench(300)
     bench.fickle = True

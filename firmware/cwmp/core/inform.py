@@ -4,7 +4,7 @@ when a session begins, not needed any more once the ACS has answered.
 
 from micropython import const
 
-from ..wire.soap import CWMP_1_2, Message, array_head, envelope, escape, parameter_value
+from ..wire.soap import CWMP_1_2, array_head, envelope, escape, parameter_value
 from .cwmp_types import unix_to_iso
 from .device2 import INFORM_TABLE
 
@@ -39,7 +39,7 @@ def again(session):
     model = session.model
     events = session.informed
     names = inform_names(model, session.names, events)
-    return inform_message(
+    return InformMessage(
         model, str(session.message_id), events, names, session.unix, session.retry_count
     )
 
@@ -59,14 +59,23 @@ def inform_names(model, changed, events=()):
     return names
 
 
-def inform_message(model, message_id, events, names, unix, retry_count):
-    """-> Message. events: [(code, key)]; names: of the ParameterList; unix: seconds or None."""
-    return Message(
-        _LIMIT, envelope, CWMP_1_2, message_id, _inform, model, events, names, unix, retry_count
-    )
+class InformMessage:
+    """A Message that is written twice, to be measured first: an ESP32 may not have 2 KB in one
+    piece. What it says stays the same when it goes out again. `events`: [(code, key)], `names` of
+    the ParameterList, `unix`: seconds or None.
+    """
+
+    def __init__(self, model, message_id, events, names, unix, retry_count):
+        values = [(name,) + model.get(name) for name in names]
+        self._arguments = (CWMP_1_2, message_id, _inform, model, events, values, unix, retry_count)
+        length = sum([len(piece) for piece in self.chunks()])
+        self.length = length if length <= _LIMIT else None
+
+    def chunks(self):
+        return envelope(*self._arguments)
 
 
-def _inform(model, events, names, unix, retry_count):
+def _inform(model, events, values, unix, retry_count):
     yield b"<cwmp:Inform><DeviceId>"
     for tag in _DEVICE_ID:
         name = "Device.DeviceInfo." + ("ManufacturerOUI" if tag == "OUI" else tag)
@@ -82,8 +91,7 @@ def _inform(model, events, names, unix, retry_count):
     yield b"</Event><MaxEnvelopes>1</MaxEnvelopes><CurrentTime>"
     yield unix_to_iso(unix).encode()
     yield f"</CurrentTime><RetryCount>{retry_count}</RetryCount>".encode()
-    yield array_head("ParameterList", "cwmp:ParameterValueStruct", len(names))
-    for name in names:
-        text, xsd_type = model.get(name)
-        yield parameter_value(name, text, xsd_type)
+    yield array_head("ParameterList", "cwmp:ParameterValueStruct", len(values))
+    for value in values:
+        yield parameter_value(*value)
     yield b"</ParameterList></cwmp:Inform>"

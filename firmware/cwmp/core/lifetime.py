@@ -120,6 +120,11 @@ class Lifetime:
         """True while the sockets are needed."""
         return self._deadline is not None and self._step != _REST
 
+    def pause(self, now):
+        """Leave off the probe that is under way: the next one comes later."""
+        if self.active:
+            self._rest(now, _RESUME_MS)
+
     def tick(self, now):
         """Return (A or B, datagram) when one is to be sent at `now`, else None."""
         if self._deadline is None or now < self._deadline:

@@ -1,8 +1,9 @@
 """The Inform of the common wake, made before the bell rings where there is memory for it."""
 
+from ..wire.soap import Message
 from .cwmp_types import unix_to_iso
 from .device2 import INFORM_TABLE
-from .inform import inform_message
+from .inform import InformMessage
 
 CONNECTION_REQUEST = "6 CONNECTION REQUEST"
 
@@ -37,7 +38,7 @@ class PreparedInform:
         ACS wants parameters in it that change as time goes by.
         """
         if self._message is None and len(self._model.rows.get(INFORM_TABLE, ())) < 2:
-            message = inform_message(
+            inform = InformMessage(
                 self._model,
                 str(self.message_id),
                 ((CONNECTION_REQUEST, ""),),
@@ -45,6 +46,7 @@ class PreparedInform:
                 None,
                 0,
             )
+            message = Message(inform.length or 0, inform.chunks)
             if message.length is not None:
                 self._at = message.buffer.find(_TIME) + len(_TIME)
                 self._message = message

@@ -130,6 +130,8 @@ class Session:
             else:
                 body = rpc.call(self, method, said.arguments)
                 self.log("I", "rpc", "done method=" + method)
+                if self.unload:
+                    self.unload()  # what it wrote with
             # The answer speaks the version of CWMP that the request came in.
             return self.message(said.cwmp_uri, said.message_id, *body)
         except Exception as error:  # noqa: BLE001

@@ -74,7 +74,8 @@ class Agent:
         self._clock_known = False
         self._session = None
         self._rebooting = False
-        self.pin = None  # see port/heap.py
+        self.tls = None  # the SSLContext that is kept
+        self.held = None  # by port/heap.py
         self._fresh_saved = None
         self._shown = [None] * gate.VERDICTS  # when a drop of each kind was last logged
         self._counted = [0] * gate.VERDICTS
@@ -349,6 +350,8 @@ class Agent:
         if self.saving and _CONSOLE in sys.modules:
             self._drop_slices()  # somebody typed just now: both together do not fit
         try:
+            if self.saving:
+                self.discovery.pause(self.now())
             failure = await self.management().run_session()
         except Exception as error:
             # Ours, not the ACS's: the device must stay reachable, so it is a failed session and

@@ -5,7 +5,7 @@ import gc
 import sys
 
 from .log import Clock, Log
-from .slices import borrow
+from .slices import borrow, scarce
 
 if sys.platform == "esp32":
     from ..port.esp32 import Esp32Port as BoardPort
@@ -22,6 +22,8 @@ def main():
     clock = Clock()
     log = Log(clock)
     agent = None
+    if sys.platform == "esp32" and scarce():
+        held = borrow("port.heap").grow()  # noqa: F841 - for as long as the agent runs
     start = borrow("runtime.start")
     site = start.site(port, log)
     if site is None:

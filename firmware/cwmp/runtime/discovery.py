@@ -34,6 +34,16 @@ class Discovery:
         if self.sockets:
             self.sockets.close()
 
+    def pause(self, now):
+        """Make room for a session; what is under way begins again afterwards."""
+        if self.sockets:
+            self._leave(self.sockets.pause(now))
+
+    def _leave(self, kept):
+        self._found = kept
+        self.sockets = None
+        drop_all(kept[0])
+
     def serve(self, now, room):
         """Go on with it; `room`: there is memory for one more slice."""
         agent = self._agent
@@ -52,9 +62,7 @@ class Discovery:
             if agent.saving or fixed:
                 kept = self.sockets.kept(now)
                 if kept:
-                    self._found = kept
-                    self.sockets = None
-                    drop_all(kept[0])
+                    self._leave(kept)
         except Exception as error:
             # The minimum period will do: nothing here is worth losing the device for.
             agent.internal("binding", error)

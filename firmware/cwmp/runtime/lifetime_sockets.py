@@ -14,7 +14,7 @@ from .slices import drop
 _SIZE = const(548)  # of an answer
 _LONG_MS = const(60000)
 _NEVER = 1 << 46
-_MODULES = ("runtime.lifetime_sockets", "core.lifetime")
+_MODULES = ("runtime.lifetime_sockets", "core.lifetime", "core.nat_kind")
 
 
 class LifetimeSockets:
@@ -46,8 +46,20 @@ class LifetimeSockets:
         at = search.deadline() if self._binding.bounds else now + _NEVER
         if self.nat is None or search.active or at is None or at - now < _LONG_MS:
             return None
+        return self._kept(at)
+
+    def pause(self, now):
+        """Leave off what is under way, and return the same as `kept` in any case."""
+        search = self.search
+        search.pause(now)
+        if self._kind:
+            self._kind = self._examined = None
+        self.close()
+        return self._kept(search.deadline() or now)
+
+    def _kept(self, at):
         found = (self.nat, self._examined)
-        return _MODULES, at, self._binding.terms, found, dict(search.__dict__)
+        return _MODULES, at, self._binding.terms, found, dict(self.search.__dict__)
 
     def kinds(self):
         """Return `nat` if it is of the present binding, else three unknowns."""

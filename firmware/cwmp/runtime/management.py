@@ -111,6 +111,9 @@ class Management:
             self.agent.acs = borrow("wire.url").parse_url(url)[1:3]
         except HttpError:
             self.agent.acs = None
+        agent = self.agent
+        if agent.held is None and agent.saving and sys.platform == "esp32" and url[:5] == "https":
+            agent.held = borrow("port.heap").grow(True)
 
     def _changed(self, name, by_acs):
         agent = self.agent

@@ -14,7 +14,8 @@ _BUFFER = 1024
 _STEPS = """core.inform core.inform_parameters core.answered core.rpc_fault core.fault_text
 core.model_values core.model_record core.model_attributes core.cwmp_parse
 runtime.http_send wire.http_head
-wire.envelope wire.envelope_odd wire.xml wire.xml_odd wire.xml_error"""
+wire.envelope wire.envelope_odd wire.xml wire.xml_odd wire.xml_error
+runtime.store port.nvs core.freshness_record"""
 
 
 class SessionRunner:
@@ -78,7 +79,11 @@ class SessionRunner:
 
     def tls_context(self):
         """Return the SSLContext for the ACS. ValueError says why there is none."""
-        return borrow("runtime.tls").make_context(self.agent)
+        agent = self.agent
+        context = agent.tls or borrow("runtime.tls").make_context(agent)
+        if agent.saving:  # 1.6 KB in one piece, which may not be there the next time
+            agent.tls = context
+        return context
 
     def accepted(self):
         """The ACS has taken the Inform."""

@@ -11,7 +11,7 @@ import machine
 
 from .. import VERSION, core
 from ..port.base import MARK
-from .slices import borrow, drop
+from .slices import drop
 
 SITE = "site.json"
 _BOARD = "board.json"
@@ -101,9 +101,6 @@ async def begin(agent):
     remember(agent)
     _beside(agent)
     await agent.port.start_network(agent.site, agent.log, agent.network_back)
-    if agent.saving and sys.platform == "esp32":
-        # After the network, which could not start in what this leaves: Wi-Fi takes 50 KB.
-        agent.pin = borrow("port.heap").grow()
     agent.beat = agent.now()
     port = open_port(agent)
     agent.tasks = (("reader", asyncio.create_task(agent.read())),)

@@ -11,6 +11,7 @@ def tell(what):
     gc.collect()
     used = gc.mem_alloc()
     blocks = esp32.idf_heap_info(esp32.HEAP_DATA)
+    print("IDF", [tuple(b) for b in blocks])
     print("MEMORY", what, used, used + gc.mem_free(), max([block[2] for block in blocks]))
 
 
@@ -18,8 +19,10 @@ import esp32
 
 tell("B")
 
+from cwmp.runtime.boot import borrow, main
+
+pins = borrow("port.heap").grow()  # as `main` does, before the agent is loaded
 from cwmp.runtime import agent as room
-from cwmp.runtime.boot import main
 
 Usual = room.Agent
 reached = None
