@@ -13,7 +13,7 @@ import time
 
 import esp32
 
-_RESERVE = 49664  # bytes that stay with the system in one piece
+_RESERVE = 47104  # bytes that stay with the system in one piece
 _WITH_TLS = 40960  # where the agent itself has TLS: its sessions need more of both
 _LEAST = 2048  # for the system meanwhile
 _SMALL = 4096  # a piece of less is not worth a part of the heap

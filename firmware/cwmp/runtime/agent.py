@@ -346,12 +346,23 @@ class Agent:
             self.progress = self.now()
             self._session = asyncio.create_task(self._run_session())
 
+    def make_room(self, typed=False):
+        """Drop what does not fit beside a session, or beside the console's commands when something
+        was `typed`; where memory is scarce.
+        """
+        console = _CONSOLE in sys.modules
+        if not self.saving or (typed and (console or self._session)):
+            return
+        self.discovery.pause(self.now())
+        if self.doorbell:
+            self.doorbell.rest(True)
+        # What a change of the binding has loaded is of use to a session.
+        if console or (typed and not (self.jobs and self.jobs.task)):
+            self._drop_slices()
+
     async def _run_session(self):
-        if self.saving and _CONSOLE in sys.modules:
-            self._drop_slices()  # somebody typed just now: both together do not fit
         try:
-            if self.saving:
-                self.discovery.pause(self.now())
+            self.make_room()
             failure = await self.management().run_session()
         except Exception as error:
             # Ours, not the ACS's: the device must stay reachable, so it is a failed session and

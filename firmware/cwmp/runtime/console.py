@@ -47,6 +47,7 @@ async def console(agent, execute=None):
 def _run(agent, line, execute):
     try:
         if execute is None:
+            agent.make_room(True)
             # A slice that a device in the field never needs, and that may be dropped again.
             from .commands import execute  # noqa: PLC0415
 

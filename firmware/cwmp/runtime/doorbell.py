@@ -13,6 +13,8 @@ from .slices import borrow, drop_all
 
 _TICK = const(100)  # ms between two looks at who has run out of time
 _AGAIN = const(2000)  # ms until a port that is in use is tried again
+_LINGER = const(3000)  # ms without a visit until the slice goes: who comes next must not load it
+_CHALLENGED = const(2)  # of `Visit.importance`
 _SLICE = ("runtime.tcp_visit", "core.tcp_request", "wire.http_request")
 
 
@@ -31,6 +33,7 @@ class Doorbell:
         self.used = 0
         self.error = ""
         self._socket = self._task = self._watcher = None
+        self._loaded = False
 
     @property
     def listening(self):
@@ -84,7 +87,6 @@ class Doorbell:
         share = self.agent.site["connection_request"]["cpu_share_percent"]
         while True:
             await readable(self._socket)
-            start = time.ticks_us()
             try:
                 sock = self._socket.accept()[0]
                 sock.setblocking(False)
@@ -94,6 +96,8 @@ class Doorbell:
             try:
                 from .tcp_visit import admit  # noqa: PLC0415 - a slice
 
+                self._loaded = True
+                start = time.ticks_us()  # loading is not what strangers ask for all the time
                 admit(self, sock)
             except MemoryError:
                 sock.close()
@@ -106,13 +110,30 @@ class Doorbell:
             await asyncio.sleep_ms(used * (100 - share) // share // 1000)
 
     async def _watch(self):
-        # One for all visits; it ends with the last of them.
-        while self.visits:
+        # One for all visits; it ends some time after the last of them.
+        quiet = 0
+        while quiet < _LINGER:
+            quiet = 0 if self.visits else quiet + _TICK
             now = self.agent.now()
             for visit in list(self.visits):
                 if now >= visit.until:
                     visit.expire()
             await asyncio.sleep_ms(_TICK)
+        self.rest()
+
+    def rest(self, alone=False):
+        """Drop what only visits need, where memory is scarce and nobody is there. `alone`: show
+        those out who have not been challenged.
+        """
+        if not self.agent.saving:
+            return
+        if alone:
+            for visit in list(self.visits):
+                if visit.importance < _CHALLENGED:
+                    self.end(visit)
+        if self._loaded and not self.visits:
+            self._loaded = False
+            drop_all(_SLICE)
 
     async def serve(self, visit):
         """Run a visit to its end."""
@@ -124,8 +145,8 @@ class Doorbell:
             self.agent.internal("cr", error)
         finally:
             self.end(visit)
-            if self.agent.saving and not self.visits:
-                drop_all(_SLICE)
+            if self.agent.in_session:
+                self.rest()
 
 
 def _cancel(task):
