@@ -1,6 +1,9 @@
 """P5: RAM on an ESP32, in QEMU with the official image: `python -m host_tools memory`."""
 
 import asyncio
+import contextlib
+import ssl
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from host_tools.bench.table import HEAD, Row
 from host_tools.errors import Failed
 from host_tools.lab import rpc
 from host_tools.lab.acs import Acs
+from host_tools.lab.ntp import NtpServer
 from host_tools.lab.provision import Provision
 from host_tools.lab.stun import StunServer
 from host_tools.package import package
@@ -55,18 +59,40 @@ def _target(state: Path, script: str, site: Mapping[str, object]) -> QemuTarget:
     return target
 
 
-async def agent_memory(state: Path) -> list[Told]:
-    """Run the agent against an ACS that provisions, rings, reads and writes."""
-    async with (
-        StunServer("127.0.0.1") as stun,
-        Acs("127.0.0.1", 0, "cpe", "secret", send_udp=stun.send) as acs,
+def _certified(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
+    """Return the context of a server that a CA of its own vouches for, and that CA."""
+    new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+    for line in (
+        f"{new} -keyout ca.key -out ca.pem -subj /CN=lab",
+        f"{new} -keyout acs.key -out acs.pem -subj /CN={host} -addext subjectAltName=DNS:{host}"
+        " -addext basicConstraints=CA:FALSE -CA ca.pem -CAkey ca.key",
     ):
-        site: dict[str, dict[str, object]] = {
-            "acs": {"username": "cpe", "password": "secret"},
-            "connection_request": {"port": UDP_PORT, "limit_count": 1000},
-        }
-        board = boards.load(BOARD)
-        seen_at = QemuTarget(state, board).host_address
+        subprocess.run(["openssl", *line.split()], cwd=folder, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "acs.pem", folder / "acs.key")
+    return context, folder / "ca.pem"
+
+
+async def agent_memory(state: Path, tls: bool = False) -> list[Told]:
+    """Run the agent against an ACS that provisions, rings, reads and writes."""
+    board = boards.load(BOARD)
+    seen_at = QemuTarget(state, board).host_address
+    site: dict[str, dict[str, object]] = {
+        "acs": {"username": "cpe", "password": "secret"},
+        "connection_request": {"port": UDP_PORT, "limit_count": 1000},
+    }
+    context = None
+    async with contextlib.AsyncExitStack() as lab:
+        if tls:
+            state.mkdir(parents=True, exist_ok=True)
+            context, ca = _certified(state, seen_at)
+            site["acs"]["ca"] = str(ca)
+            clock = await lab.enter_async_context(NtpServer())
+            site["time"] = {"ntp_server": f"{seen_at}:{clock.address[1]}"}
+        stun = await lab.enter_async_context(StunServer("127.0.0.1"))
+        acs = await lab.enter_async_context(
+            Acs("127.0.0.1", 0, "cpe", "secret", send_udp=stun.send, tls=context)
+        )
         site["acs"]["url"] = acs.url.replace("127.0.0.1", seen_at)
         acs.set_provision(
             Provision(
@@ -102,7 +128,7 @@ async def agent_memory(state: Path) -> list[Told]:
     return [Told(words[1], *map(int, words[2:5])) for words in lines]
 
 
-def rows(told: Sequence[Told]) -> list[Row]:
+def rows(told: Sequence[Told], with_tls: Sequence[Told] = ()) -> list[Row]:
     """Return the rows of P5."""
     bare = told[0].used
     idle = [one.used for one in told if one.what == "I"]
@@ -142,7 +168,24 @@ def rows(told: Sequence[Told]) -> list[Row]:
             "KB",
             "in use, most of it by what reads QEMU's slow flash",
         ),
+        *_of_tls(with_tls),
     ]
+
+
+def _of_tls(told: Sequence[Told]) -> list[Row]:
+    idle = [one for one in told if one.what == "I"]
+    if not idle:
+        return []
+    sessions = [one for one in told if one.what == "S"]
+    used = max(one.used for one in idle)
+    text = "the ACS has https, its certificate is checked"
+    figures = (
+        ("idle, with TLS", used - told[0].used, "over the bare prompt; " + text),
+        ("peak in a session, with TLS", max(one.used for one in sessions) - used, "over idle"),
+        ("largest block left, idle, with TLS", min(one.block for one in idle), ""),
+        ("largest block left, in a session over TLS", min(one.block for one in sessions), ""),
+    )
+    return [Row("P5", name, figure / KB, "KB", against) for name, figure, against in figures]
 
 
 def modules(state: Path) -> list[tuple[str, int, int]]:
@@ -216,7 +259,8 @@ def command(
     Example: python -m host_tools memory --write docs/memory.md
     """
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-memory-") as folder:
-        figures = rows(asyncio.run(agent_memory(Path(folder, "agent"))))
+        plain = asyncio.run(agent_memory(Path(folder, "agent")))
+        figures = rows(plain, asyncio.run(agent_memory(Path(folder, "tls"), tls=True)))
         table = modules(Path(folder, "modules"))
         idle = sum(size for name, size, _ in table if f"cwmp.{name}" in IDLE.split())
         figures.append(Row("P5", "code of the idle agent", idle / KB, "KB", "of .mpy", 48))

@@ -135,6 +135,20 @@ async def test_tcr_16_b15_slow_clients_do_not_block_a_third(rig: Rig):
             await connection.__aexit__()
 
 
+async def test_tcr_16_b15_where_memory_is_scarce_a_session_shows_silent_visitors_out(
+    make_rig: MakeRig,
+):
+    rig = await (await make_rig(site={"limits": {"memory": "save"}})).ready()
+    place = split_url(rig.url)
+    async with Connection(place.host, place.port) as silent, visit(rig) as asked:
+        who = await challenged(rig, asked)
+        await rig.wake()
+        async with rig.within(10):
+            assert await silent.closed()
+        answer = await asked.get(path(rig), who.authorization(path(rig)))
+        assert answer.status == 200  # whoever has the password is served all the same
+
+
 async def test_tcr_16_b15_who_answers_a_challenge_is_not_pushed_out_by_silent_ones(rig: Rig):
     async with visit(rig) as connection:
         who = await challenged(rig, connection)
@@ -221,6 +235,8 @@ async def test_where_memory_is_scarce_nothing_of_it_stays(make_rig: MakeRig):
         assert refused(await connection.get(path(rig)))
         assert (await connection.get("/")).status == 404
     await rig.command("status")  # the visit has ended meanwhile, be it by the end of its time
+    await rig.wake()  # what is there for the next visitor makes room
+    await rig.idle()
     rig.board.type(b"\x03")
     await rig.board.seen("stopped; Ctrl-D")
     look = "print('LOADED', [name for name in sys.modules if 'tcp_' in name or '_req' in name])"

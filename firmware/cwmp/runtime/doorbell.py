@@ -14,7 +14,7 @@ from .slices import borrow, drop_all
 _TICK = const(100)  # ms between two looks at who has run out of time
 _AGAIN = const(2000)  # ms until a port that is in use is tried again
 _LINGER = const(3000)  # ms without a visit until the slice goes: who comes next must not load it
-_CHALLENGED = const(2)  # of `Visit.importance`
+_SILENT = const(1)  # `Visit.importance`
 _SLICE = ("runtime.tcp_visit", "core.tcp_request", "wire.http_request")
 
 
@@ -121,15 +121,15 @@ class Doorbell:
             await asyncio.sleep_ms(_TICK)
         self.rest()
 
-    def rest(self, alone=False):
-        """Drop what only visits need, where memory is scarce and nobody is there. `alone`: show
-        those out who have not been challenged.
+    def rest(self, busy=False):
+        """Drop what only visits need, where memory is scarce and nobody is there. `busy`: show
+        those out who have asked nothing yet.
         """
         if not self.agent.saving:
             return
-        if alone:
+        if busy:
             for visit in list(self.visits):
-                if visit.importance < _CHALLENGED:
+                if visit.importance == _SILENT:
                     self.end(visit)
         if self._loaded and not self.visits:
             self._loaded = False

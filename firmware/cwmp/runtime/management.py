@@ -106,12 +106,12 @@ class Management:
 
     def know_acs(self):
         """Let the agent know what it needs of the ACS URL."""
-        url = self.agent.acs_url = self._url()
-        try:
-            self.agent.acs = borrow("wire.url").parse_url(url)[1:3]
-        except HttpError:
-            self.agent.acs = None
         agent = self.agent
+        url = agent.acs_url = self._url()
+        try:
+            agent.acs = borrow("wire.url").parse_url(url)[1:3]
+        except HttpError:
+            agent.acs = None
         if agent.held is None and agent.saving and sys.platform == "esp32" and url[:5] == "https":
             agent.held = borrow("port.heap").grow(True)
 
