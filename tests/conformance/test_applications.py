@@ -366,7 +366,9 @@ async def test_cwmp_64_on_a_board_with_little_memory(make_rig: MakeRig):
         complete, _ = await reported(rig, informs, transfers)
         assert complete.code == 9018
         await rig.until(lambda: not rig.board.flash.joinpath("state/jobs.json").exists(), "end")
-        assert await heap(rig) - before < 4096
+        async with rig.within(15):  # what the session had loaded stays for some seconds
+            while await heap(rig) - before >= 4096:
+                await asyncio.sleep(0.2)
         complete, inform = await install(rig, files.offer("y", content))
         assert complete.code == 0 and inform.parameters[VERSION] == "0.2.0"
         site = json.loads(rig.board.target.read_file("site.json"))
