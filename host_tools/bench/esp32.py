@@ -253,6 +253,7 @@ def page(figures: Sequence[Row], table: Sequence[tuple[str, int, int]], package:
 
 def command(
     write: Annotated[Path | None, typer.Option(help="write the page to this file")] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="measure sessions over TLS, too")] = False,
 ) -> None:
     """Measure what the firmware takes on an ESP32 (QEMU and the official image are needed).
 
@@ -260,7 +261,8 @@ def command(
     """
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-memory-") as folder:
         plain = asyncio.run(agent_memory(Path(folder, "agent")))
-        figures = rows(plain, asyncio.run(agent_memory(Path(folder, "tls"), tls=True)))
+        over = asyncio.run(agent_memory(Path(folder, "tls"), tls=True)) if tls else []
+        figures = rows(plain, over)
         table = modules(Path(folder, "modules"))
         idle = sum(size for name, size, _ in table if f"cwmp.{name}" in IDLE.split())
         figures.append(Row("P5", "code of the idle agent", idle / KB, "KB", "of .mpy", 48))
