@@ -2,8 +2,9 @@
 
 A heap that is full takes the largest free piece of an ESP32's memory, whole and for ever, and the
 network, which shares that memory, has hardly any left. So it gets what that piece has beyond a
-reserve while the reserve is lent to the stack of a thread. The smaller pieces stay with the system
-in any case: on them the network lives when the heap had to take the reserve after all.
+reserve while the reserve is lent to the stack of a thread. The smaller pieces stay with the
+system: on them the network lives when the heap had to take the reserve after all. Only with TLS,
+when there is no large remainder any more, the heap gets one of them.
 """
 
 import _thread

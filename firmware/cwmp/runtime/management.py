@@ -21,7 +21,9 @@ APPLICATION = "app"  # the package of the site's own
 
 
 def later(name, agent, which):
-    """Return a getter that loads the module `name` only when somebody asks."""
+    """Return a getter that loads the module `name` only when somebody asks. It stands here since
+    one of `parts` would keep all of that module, which is borrowed.
+    """
     return lambda: borrow(name).value(agent, which)
 
 

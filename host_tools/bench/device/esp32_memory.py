@@ -11,7 +11,6 @@ def tell(what):
     gc.collect()
     used = gc.mem_alloc()
     blocks = esp32.idf_heap_info(esp32.HEAP_DATA)
-    print("IDF", [tuple(b) for b in blocks])
     print("MEMORY", what, used, used + gc.mem_free(), max([block[2] for block in blocks]))
 
 
