@@ -49,10 +49,13 @@ test: $(READY)
 
 # Two boards at a time, one for each core: a chip in QEMU takes a whole one while it boots.
 QEMU := $(BIN)/python -m pytest --target qemu -m 'not soak' -n 2 --dist worksteal
+QEMU_WIFI := $(BIN)/python -m pytest tests/hil/test_wifi.py -m 'not soak' --target qemu \
+  --board qemu_esp32_wifi --site boards/qemu_esp32_wifi/example-site.toml
 
 test-qemu: $(READY)
 	$(QEMU) --portion chosen --junitxml out/qemu.xml $(QEMU_TESTS) $(ARGS)
-	$(BIN)/python -m host_tools junit-table out/qemu.xml --output docs/suite-on-qemu.md
+	$(QEMU_WIFI) --junitxml out/qemu-wifi.xml $(ARGS)
+	$(BIN)/python -m host_tools junit-table out/qemu.xml out/qemu-wifi.xml --output docs/suite-on-qemu.md
 
 labgrid: $(READY) $(LABGRID)/.ready
 	$(BIN)/python tests/labgrid/boards.py $(LABGRID)/bin/python -m pytest \

@@ -84,7 +84,10 @@ def _line(name: str, row: Row) -> str:
 
 
 def command(
-    report: Annotated[Path, typer.Argument(help="What pytest --junitxml wrote.")],
+    reports: Annotated[
+        list[Path],
+        typer.Argument(help="What pytest --junitxml wrote; of a test file the last one counts."),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -100,7 +103,10 @@ def command(
 
     Example: python -m host_tools junit-table out/qemu.xml --output docs/suite-on-qemu.md
     """
-    text = table(read(report))
+    rows: dict[str, Row] = {}
+    for report in reports:
+        rows |= read(report)
+    text = table(rows)
     if output is None:
         typer.echo(text, nl=False)
         return

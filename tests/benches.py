@@ -16,7 +16,7 @@ from host_tools import boards, image, micropython_image
 from host_tools.errors import UserError
 from host_tools.lab.namespace import Namespace, Unavailable
 from host_tools.targets.base import Target
-from host_tools.targets.qemu import QemuTarget, find_qemu
+from host_tools.targets.qemu import QemuTarget, qemu_for
 from host_tools.targets.serial import BAUD, SerialTarget
 from host_tools.targets.unix import UnixTarget
 
@@ -64,7 +64,9 @@ class Bench:
     def site(self) -> dict[str, Any]:
         """What --site adds to the configuration of every test: the Wi-Fi to join, for one."""
         path = self.config.getoption("site")
-        return image.read_site(Path(path)) if path else {}
+        if not path:
+            return {}
+        return image.read_site(Path(path), network=boards.load(self.image.board).network.driver)
 
     def with_site(self, site: Mapping[str, Any]) -> dict[str, Any]:
         """A test's configuration with that of this bench below it."""
@@ -132,7 +134,11 @@ class SerialBench(OneBoard):
     def capabilities(self) -> frozenset[str]:
         lacking = set() if self.only.host_address else {"network"}
         found = self.only.capabilities - lacking
-        return found | {"watchdog"} | ({"loopback"} if self.on_this_machine else {"wifi"})
+        return (
+            found
+            | {"watchdog"}
+            | ({"loopback"} if self.on_this_machine else {"wifi", "wifi_password"})
+        )
 
     @cached_property
     def image(self) -> image.Image:
@@ -156,7 +162,7 @@ class QemuBench(OneBoard):
     @cached_property
     def only(self) -> Target:
         board = boards.load(self.config.getoption("board") or self.board)
-        find_qemu()
+        qemu_for(board)
         micropython_image.find(board)
         try:
             self._namespaces = [Namespace("lab"), Namespace("board")]

@@ -26,10 +26,17 @@ def far_period() -> dict[str, Any]:
 class Cpe:
     """One CPE under test. `expect` reads what the board said from where the last one stopped."""
 
-    def __init__(self, target: Target, content: image.Image, capabilities: frozenset[str]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        content: image.Image,
+        capabilities: frozenset[str],
+        whole: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
+    ) -> None:
         self.target = target
         self.capabilities = capabilities  # of this board where it stands
         self.image = content
+        self._whole = whole  # a site with what every one has here
         self.since = target.log_position()  # of the log: a board may have had a life before
         self._until: int | None = None
         self._reader = LogReader(target, self.since)
@@ -46,7 +53,7 @@ class Cpe:
 
     def configure(self, site: Mapping[str, Any]) -> None:
         """Replace the site's configuration; takes effect at the next boot."""
-        self.image = image.with_site(self.image, site)
+        self.image = image.with_site(self.image, self._whole(site))
         for name in ("site.json", image.CA):
             if name in self.image.files:
                 self.target.write_file(name, self.image.files[name])

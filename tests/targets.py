@@ -72,9 +72,9 @@ def make_cpe(
     made: list[Cpe] = []
 
     def make(site: Mapping[str, Any], **options: Any) -> Cpe:
-        target = bench.lend(tmp_path / f"cpe{len(made)}", options)
         content = image.with_site(bench.image, bench.with_site(site))
-        cpe = Cpe(target, content, bench.capabilities)
+        target = bench.lend(tmp_path / f"cpe{len(made)}", options)
+        cpe = Cpe(target, content, bench.capabilities, bench.with_site)
         made.append(cpe)
         target.install(content.files, erase=True)
         return cpe

@@ -24,7 +24,7 @@ from host_tools.package import package
 from host_tools.targets.qemu import QemuTarget
 
 DEVICE = Path(__file__).resolve().parent / "device"
-BOARD = "qemu_esp32"
+BOARD, WIFI_BOARD = "qemu_esp32", "qemu_esp32_wifi"
 UDP_PORT = 7547
 PATIENCE = 120.0  # s; QEMU's flash is slow, and the machine may be busy
 KB = 1024
@@ -49,8 +49,9 @@ class Told:
     block: int
 
 
-def _target(state: Path, script: str, site: Mapping[str, object]) -> QemuTarget:
-    board = boards.load(BOARD)
+def _target(
+    state: Path, board: boards.Board, script: str, site: Mapping[str, object]
+) -> QemuTarget:
     target = QemuTarget(state, board)
     files = dict(image.build(board, site).files)
     script = package(board, image.FIRMWARE).script((DEVICE / script).read_text())
@@ -73,13 +74,22 @@ def _certified(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
     return context, folder / "ca.pem"
 
 
-async def agent_memory(state: Path, tls: bool = False) -> list[Told]:
+def _network(board: boards.Board) -> dict[str, object]:
+    """What the site says of the network: as in the board's example, if it takes any word."""
+    example = boards.BOARDS / board.name / "example-site.toml"
+    if not example.exists():
+        return {}
+    site = image.read_site(example, network=board.network.driver)
+    return dict(site.get("network", {}))
+
+
+async def agent_memory(state: Path, board: boards.Board, tls: bool = False) -> list[Told]:
     """Run the agent against an ACS that provisions, rings, reads and writes."""
-    board = boards.load(BOARD)
     seen_at = QemuTarget(state, board).host_address
     site: dict[str, dict[str, object]] = {
         "acs": {"username": "cpe", "password": "secret"},
         "connection_request": {"port": UDP_PORT, "limit_count": 1000},
+        "network": _network(board),
     }
     context = None
     async with contextlib.AsyncExitStack() as lab:
@@ -102,7 +112,7 @@ async def agent_memory(state: Path, tls: bool = False) -> list[Told]:
                 maximum_keepalive=30,
             )
         )
-        target = _target(state, "esp32_memory.py", site)
+        target = _target(state, board, "esp32_memory.py", site)
         try:
             target.start()
             cpe = await acs.wait_cpe(PATIENCE)
@@ -128,7 +138,7 @@ async def agent_memory(state: Path, tls: bool = False) -> list[Told]:
     return [Told(words[1], *map(int, words[2:5])) for words in lines]
 
 
-def rows(told: Sequence[Told], with_tls: Sequence[Told] = ()) -> list[Row]:
+def rows(told: Sequence[Told]) -> list[Row]:
     """Return the rows of P5."""
     bare = told[0].used
     idle = [one.used for one in told if one.what == "I"]
@@ -168,30 +178,28 @@ def rows(told: Sequence[Told], with_tls: Sequence[Told] = ()) -> list[Row]:
             "KB",
             "in use, most of it by what reads QEMU's slow flash",
         ),
-        *_of_tls(with_tls),
     ]
 
 
-def _of_tls(told: Sequence[Told]) -> list[Row]:
+def other_rows(told: Sequence[Told], where: str) -> list[Row]:
+    """Return the figures of an agent that has more beside it, for which there is no target."""
     idle = [one for one in told if one.what == "I"]
-    if not idle:
-        return []
     sessions = [one for one in told if one.what == "S"]
+    if not idle or not sessions:
+        raise Failed("the board said nothing of idle and session: see its log")
     used = max(one.used for one in idle)
-    text = "the ACS has https, its certificate is checked"
     figures = (
-        ("idle, with TLS", used - told[0].used, "over the bare prompt; " + text),
-        ("peak in a session, with TLS", max(one.used for one in sessions) - used, "over idle"),
-        ("largest block left, idle, with TLS", min(one.block for one in idle), ""),
-        ("largest block left, in a session over TLS", min(one.block for one in sessions), ""),
+        (f"idle, {where}", used - told[0].used, "over the bare prompt"),
+        (f"peak in a session, {where}", max(one.used for one in sessions) - used, "over idle"),
+        (f"largest block left, idle, {where}", min(one.block for one in idle), ""),
+        (f"largest block left, in a session {where}", min(one.block for one in sessions), ""),
     )
     return [Row("P5", name, figure / KB, "KB", against) for name, figure, against in figures]
 
 
-def modules(state: Path) -> list[tuple[str, int, int]]:
+def modules(state: Path, board: boards.Board) -> list[tuple[str, int, int]]:
     """Return (module, bytes of its .mpy, bytes it adds to the heap)."""
     names = (IDLE + SESSION).split()
-    board = boards.load(BOARD)
     target = QemuTarget(state, board)
     files = dict(image.build(board, {}).files)
     files["main.py"] = (
@@ -254,19 +262,25 @@ def page(figures: Sequence[Row], table: Sequence[tuple[str, int, int]], package:
 def command(
     write: Annotated[Path | None, typer.Option(help="write the page to this file")] = None,
     tls: Annotated[bool, typer.Option("--tls", help="measure sessions over TLS, too")] = False,
+    wifi: Annotated[bool, typer.Option("--wifi", help="measure sessions on Wi-Fi, too")] = False,
 ) -> None:
     """Measure what the firmware takes on an ESP32 (QEMU and the official image are needed).
 
     Example: python -m host_tools memory --write docs/memory.md
     """
+    board = boards.load(BOARD)
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-memory-") as folder:
-        plain = asyncio.run(agent_memory(Path(folder, "agent")))
-        over = asyncio.run(agent_memory(Path(folder, "tls"), tls=True)) if tls else []
-        figures = rows(plain, over)
-        table = modules(Path(folder, "modules"))
+        figures = rows(asyncio.run(agent_memory(Path(folder, "agent"), board)))
+        if tls:
+            over = asyncio.run(agent_memory(Path(folder, "tls"), board, tls=True))
+            figures += other_rows(over, "with TLS")
+        if wifi:
+            on_air = asyncio.run(agent_memory(Path(folder, "wifi"), boards.load(WIFI_BOARD)))
+            figures += other_rows(on_air, "on Wi-Fi")
+        table = modules(Path(folder, "modules"), board)
         idle = sum(size for name, size, _ in table if f"cwmp.{name}" in IDLE.split())
         figures.append(Row("P5", "code of the idle agent", idle / KB, "KB", "of .mpy", 48))
-    whole = sum(map(len, image.modules(boards.load(BOARD)).values()))
+    whole = sum(map(len, image.modules(board).values()))
     text = page(figures, table, whole)
     if write is None:
         typer.echo(text)

@@ -1,12 +1,13 @@
 """The QEMU target: an ESP32 with the official MicroPython image in QEMU, its flash a file.
 
-Its network is PPP over UART2 (firmware: `port/ppp`). By itself it finds this machine's loopback at
-`host_address`, and this machine finds the board's UDP ports at `address`; in a namespace
-(`netns`) it takes over the address that is there, for a NAT in between.
+Its network is PPP over UART2 or Wi-Fi, as board.toml says (`qemu_line`). By itself it finds this
+machine's loopback at `host_address`, and this machine finds the board's UDP ports at `address`; in
+a namespace (`netns`) it takes over the address that is there, for a NAT in between.
 """
 
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from host_tools.chip_flash import merged
 from host_tools.errors import Failed, UserError
 from host_tools.lab.socket_nat import LOOPBACK_ALIAS
 from host_tools.targets.pumped import PumpedTarget
+from host_tools.targets.qemu_line import WIFI
 from host_tools.targets.qemu_pump import FLASH
 
 PROGRAM = "qemu-system-xtensa"
@@ -39,6 +41,17 @@ def find_qemu(given: str | None = None) -> str:
     return os.path.abspath(found)
 
 
+def qemu_for(board: Board, given: str | None = None) -> str:
+    """Return the path of a QEMU that has what the board takes; raises `UserError`."""
+    qemu = find_qemu(given)
+    if board.network.driver == "wlan":
+        command = [qemu, "-M", "none", "-device", f"{WIFI},help"]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if f"{WIFI} options" not in done.stdout:
+            raise UserError(f"{qemu} has no Wi-Fi (the device {WIFI}): take board qemu_esp32")
+    return qemu
+
+
 class QemuTarget(PumpedTarget):
     """See `Target`. `board`: one whose target is qemu; `micropython`: its image, found like
     everywhere when it is not named. `watchdog`: the chip's watchdogs work, `machine.WDT` too; on
@@ -48,7 +61,7 @@ class QemuTarget(PumpedTarget):
     kind = "qemu"
     pump = "host_tools.targets.qemu_pump"
     capabilities = frozenset(
-        {"reset", "power_cut", "network", "netns", "files", "detached", "esptool", "link"}
+        {"reset", "power_cut", "network", "netns", "files", "detached", "esptool"}
     )
     pace = 6.0
     patience = 30.0  # s; the ROM's first word is waited for
@@ -70,6 +83,8 @@ class QemuTarget(PumpedTarget):
         self.usual_board = board.name
         self._board = board
         self._options: Qemu = board.qemu
+        # A modem can hang up; nothing can be done to the emulator's access point.
+        self.capabilities |= {"wifi"} if board.network.driver == "wlan" else {"link"}
         self._qemu = qemu
         self._micropython = micropython
         self._watchdog = watchdog
@@ -92,7 +107,11 @@ class QemuTarget(PumpedTarget):
         return str(self.status()["address"]) if self._netns else "127.0.0.1"
 
     def pump_options(self) -> dict[str, str]:
-        return {"qemu": find_qemu(self._qemu), "machine": self._options.machine}
+        return {
+            "qemu": qemu_for(self._board, self._qemu),
+            "machine": self._options.machine,
+            "network": self._board.network.driver,
+        }
 
     def pump_arguments(self) -> list[str]:
         words = [*self._options.options, *(("-global", WATCHDOG) if self._watchdog else ())]
@@ -123,7 +142,7 @@ class QemuTarget(PumpedTarget):
         """See `Target.install`: MicroPython and a file system that also has what the device and
         its owner keep there. A flash whose file system is damaged is not touched unless `erase`.
         """
-        find_qemu(self._qemu)  # what nobody can run is not installed
+        qemu_for(self._board, self._qemu)  # what nobody can run is not installed
         self._image({})
         if self.running:
             self.control("power-off")

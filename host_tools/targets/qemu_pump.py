@@ -1,7 +1,7 @@
-"""The pump of a board in QEMU: UART0 is the serial port, UART2 a PPP line to the network.
+"""The pump of a board in QEMU: UART0 is the serial port, the network a `qemu_line`.
 
 Beside what every pump has the state folder holds `flash.bin`, the flash chip, and `qemu.err`, what
-QEMU itself has to say. Both UARTs are PTYs: of a socket that is not read at once QEMU's UART
+QEMU itself has to say. UARTs are PTYs: of a socket that is not read at once QEMU's UART
 loses bytes. Power off is the end of QEMU; a restart of the chip itself happens within QEMU.
 """
 
@@ -9,27 +9,23 @@ import argparse
 import contextlib
 import ctypes
 import os
-import pty
 import select
 import signal
 import subprocess
 import sys
-import termios
 import time
-import tty
 from functools import partial
 from typing import Any
 
 from host_tools.lab import socket_nat, tun
 from host_tools.lab.namespace import Unavailable
-from host_tools.lab.ppp import PppPeer
 from host_tools.lab.socket_nat import BOARD, LOOPBACK_ALIAS, SocketNat
 from host_tools.targets import pump
 from host_tools.targets.pump import Pump, Wait
+from host_tools.targets.qemu_line import LINES, Uart
 
 FLASH = "flash.bin"
 FIRST_WORD = 20.0  # seconds the chip's ROM may take to say something; the host may be busy
-LINE_LIMIT = 65536  # bytes that wait for a UART nobody reads; what comes then is lost
 # Pins at power-up that start the ROM's serial download instead of the program.
 DOWNLOAD = "driver=esp32.gpio,property=strap_mode,value=0x0f"
 _PR_SET_PDEATHSIG = 1
@@ -41,39 +37,6 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-class Uart:
-    """One UART: `fd` is our end of a PTY, QEMU opens `path`."""
-
-    def __init__(self) -> None:
-        self.fd, self._slave = pty.openpty()
-        tty.setraw(self._slave)
-        self.path = os.ttyname(self._slave)
-        os.set_blocking(self.fd, False)
-        self.waiting = bytearray()
-
-    def read(self) -> bytes:
-        try:
-            return os.read(self.fd, 65536)
-        except BlockingIOError:
-            return b""
-
-    def write(self, data: bytes) -> None:
-        if len(self.waiting) < LINE_LIMIT:
-            self.waiting += data
-        self.feed()
-
-    def feed(self) -> None:
-        if self.waiting:
-            with contextlib.suppress(BlockingIOError):
-                del self.waiting[: os.write(self.fd, self.waiting[:4096])]
-
-    def clear(self) -> None:
-        """Forget what is under way, both ways."""
-        self.waiting.clear()
-        termios.tcflush(self._slave, termios.TCIOFLUSH)
-        termios.tcflush(self.fd, termios.TCIOFLUSH)
-
-
 class QemuPump(Pump):
     """A board whose chip is QEMU's."""
 
@@ -83,9 +46,8 @@ class QemuPump(Pump):
         super().__init__(options)
         self.qemu: subprocess.Popen[bytes] | None = None
         self.end = -1
-        self.console, self.modem = Uart(), Uart()
+        self.console = Uart()
         self.download = False
-        self.linked = True
         if options.netns:
             furnished = partial(tun.instead_of, options.netns, LOOPBACK_ALIAS)
         else:
@@ -94,8 +56,9 @@ class QemuPump(Pump):
             self.room = tun.Room(furnished)
         except Unavailable as error:
             raise OSError(str(error)) from None
-        self.peer = self.new_peer()
-        self.nat = None if options.netns else SocketNat(self.room, self.to_air)
+        dns = None if options.netns else name_server()
+        self.line = LINES[options.network](LOOPBACK_ALIAS, self.room.address, dns)
+        self.nat = None if options.netns else SocketNat(self.room, self.line.send)
 
     # --- power
 
@@ -105,7 +68,7 @@ class QemuPump(Pump):
 
     def power_up(self) -> None:
         self.console.clear()
-        self.modem.clear()
+        self.line.begin()
         with (self.state / "qemu.err").open("wb") as errors:
             self.qemu = subprocess.Popen(
                 self.argv(),
@@ -113,9 +76,9 @@ class QemuPump(Pump):
                 stdout=errors,
                 stderr=errors,
                 preexec_fn=die_with_parent,
+                pass_fds=self.line.inherited,
             )
         self.end = os.pidfd_open(self.qemu.pid)
-        self.peer = self.new_peer()
         if not select.select([self.console.fd, self.end], [], [], FIRST_WORD)[0]:
             self.power_down()
             raise OSError(f"the chip in QEMU says nothing for {FIRST_WORD:g} s")
@@ -129,8 +92,7 @@ class QemuPump(Pump):
         command += ["-monitor", "none"]
         command += ["-drive", f"file={self.state / FLASH},if=mtd,format=raw"]
         command += ["-chardev", f"serial,id=uart0,path={self.console.path}"]
-        command += ["-chardev", f"serial,id=uart2,path={self.modem.path}"]
-        command += ["-serial", "chardev:uart0", "-serial", "null", "-serial", "chardev:uart2"]
+        command += ["-serial", "chardev:uart0", "-serial", "null", *self.line.words]
         command += ["-global", DOWNLOAD] if self.download else []
         return [*command, *options.option]
 
@@ -162,13 +124,8 @@ class QemuPump(Pump):
             finally:
                 self.download = False
             return {}
-        if word == "link-down":  # a modem that hangs up, and does not answer any more
-            self.peer.close(time.monotonic())
-            self.linked = False
-            return {}
-        if word == "link-up":
-            self.peer = self.new_peer()
-            self.linked = True
+        if word in ("link-down", "link-up"):
+            self.line.connect(word == "link-up", time.monotonic())
             return {}
         return super().obey(word)
 
@@ -178,45 +135,35 @@ class QemuPump(Pump):
 
     # --- bytes
 
-    def new_peer(self) -> PppPeer:
-        dns = None if self.options.netns else name_server()
-        return PppPeer(LOOPBACK_ALIAS, self.room.address, dns=dns)
-
     def from_console(self) -> None:
         data = self.console.read()
         if data:
             self.log.write(data)
             self.user.say(data)
 
-    def from_modem(self) -> None:
-        if not self.linked:
-            self.modem.read()
-            return
-        for packet in self.peer.receive(self.modem.read(), time.monotonic()):
+    def from_board(self) -> None:
+        for packet in self.line.receive(time.monotonic()):
             if self.nat is not None:
                 self.nat.packet(packet)
             else:
                 with contextlib.suppress(OSError):  # not a packet that the kernel takes: lost
                     os.write(self.room.tun, packet)
 
-    def to_air(self, packet: bytes) -> None:
-        self.peer.send(packet)
-
-    def from_air(self) -> None:
+    def from_room(self) -> None:
         with contextlib.suppress(BlockingIOError):
             for _ in range(32):
-                self.to_air(os.read(self.room.tun, 65536))
+                self.line.send(os.read(self.room.tun, 65536))
 
     # --- the loop
 
     def watch(self, wait: Wait) -> None:
-        wait.readable += (self.console.fd, self.modem.fd, self.end)
+        wait.readable += (self.console.fd, self.line.fd, self.end)
         if self.to_board:
             wait.writable.append(self.console.fd)
-        if self.modem.waiting:
-            wait.writable.append(self.modem.fd)
-        if self.peer.deadline is not None:
-            wait.times.append(self.peer.deadline)
+        if self.line.full:
+            wait.writable.append(self.line.fd)
+        if self.line.deadline is not None:
+            wait.times.append(self.line.deadline)
         if self.nat is not None:
             wait.readable += self.nat.readable()
             wait.writable += self.nat.writable()
@@ -229,14 +176,13 @@ class QemuPump(Pump):
                 del self.to_board[: os.write(self.console.fd, self.to_board[:1024])]
         if self.console.fd in readable:
             self.from_console()
-        if self.modem.fd in readable:
-            self.from_modem()
+        if self.line.fd in readable:
+            self.from_board()
         if self.nat is not None:
             self.nat.serve(set(readable), set(writable))
         elif self.room.tun in readable:
-            self.from_air()
-        self.peer.tick(time.monotonic())
-        self.modem.write(self.peer.take())
+            self.from_room()
+        self.line.tick(time.monotonic())
         if self.end in readable:
             status = self.bury()
             self.crashed(f"QEMU ended with status {status}: {self.complaint()}")
@@ -246,7 +192,8 @@ class QemuPump(Pump):
             "qemu": self.options.qemu,
             "qemu_pid": self.qemu.pid if self.qemu else None,
             "machine": self.options.machine,
-            "network": self.peer.state if self.qemu else None,
+            "network": self.options.network,
+            "line": self.line.state if self.qemu else None,
             "address": self.room.address,
         }
 
@@ -264,6 +211,7 @@ def name_server() -> str | None:
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--qemu", required=True)
     parser.add_argument("--machine", default="esp32")
+    parser.add_argument("--network", choices=LINES, default="ppp")
     parser.add_argument("--option", action="append", default=[], help="one more word for QEMU")
 
 

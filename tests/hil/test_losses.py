@@ -95,15 +95,3 @@ async def test_b19_a_clock_that_was_never_set_keeps_nobody_out(rig: Rig):
     assert (await rig.wake()).ok
     assert await rig.ask(rpc.set_values({CODE: "set without a clock"})) == 0
     assert rig.cpe.informs[-1].current_time == UNKNOWN_TIME
-
-
-@pytest.mark.capability("wifi")
-async def test_a_wrong_wifi_password_is_said_and_the_right_one_heals_it(rig: Rig):
-    right = rig.site
-    wrong = {**right, "network": {**right.get("network", {}), "password": "not the password"}}
-    await asyncio.to_thread(rig.board.restart_with, wrong)
-    await rig.board.seen(r"net: connecting status=(wrong-password|handshake-timeout)", 60)
-    assert "not the password" not in rig.board.said()
-    await asyncio.to_thread(rig.board.restart_with, right)
-    await rig.ready()
-    assert (await rig.wake()).ok

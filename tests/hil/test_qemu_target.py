@@ -166,7 +166,7 @@ def test_two_boards_side_by_side_reach_the_host_and_are_reached(board) -> None:
         assert ports == set()
         for target in targets:
             wait(target, r"^got b'ring'")
-            assert target.status()["network"] == "up" and target.address == "127.0.0.1"
+            assert target.status()["line"] == "up" and target.address == "127.0.0.1"
         listed = [status["state"] for status in running_boards()]
         assert [listed.count(str(target.state)) for target in targets] == [1, 1]
 

@@ -41,7 +41,7 @@ def test_what_was_written_by_hand_below_the_line_stays(tmp_path: Path):
     for name in ("one", "two"):
         case = f'<testcase classname="tests.host.test_{name}" name="test_it" time="1"/>'
         report.write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>")
-        command(report, page, "Some page")
+        command([report], page, "Some page")
         text = page.read_text()
         assert text.count(f"| `host/test_{name}.py` | 1 | 1 | 0 | 0 | 1 |\n") == 1
         assert text.startswith("# Some page\n") and "| all | 1 | 1 |" in text
@@ -49,8 +49,20 @@ def test_what_was_written_by_hand_below_the_line_stays(tmp_path: Path):
             page.write_text(f"{text}\n{BY_HAND}\nWhat we | all | think.\n")
     assert text.endswith(f"| all | 1 | 1 | 0 | 0 | 1 |\n\n{BY_HAND}\nWhat we | all | think.\n")
     assert "test_one" not in text
-    command(report, page, "Some page")  # the same again is the same page
+    command([report], page, "Some page")  # the same again is the same page
     assert page.read_text() == text
+
+
+def test_of_a_file_in_two_reports_the_last_one_counts(tmp_path: Path, capsys):
+    texts = ("<skipped message='the qemu target has no wifi'/>", "")
+    reports = [tmp_path / "ppp.xml", tmp_path / "wifi.xml"]
+    for report, text in zip(reports, texts, strict=True):
+        case = (
+            f'<testcase classname="tests.hil.test_wifi" name="test_it" time="1">{text}</testcase>'
+        )
+        report.write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>")
+    command(reports, None, "")
+    assert "| all | 1 | 1 | 0 | 0 | 1 |\n" in capsys.readouterr().out
 
 
 def test_what_is_no_report_is_one_line(tmp_path: Path):

@@ -2,9 +2,10 @@
 
 A heap that is full takes the largest free piece of an ESP32's memory, whole and for ever, and the
 network, which shares that memory, has hardly any left. So it gets what that piece has beyond a
-reserve while the reserve is lent to the stack of a thread. The smaller pieces stay with the
-system: on them the network lives when the heap had to take the reserve after all. Only with TLS,
-when there is no large remainder any more, the heap gets one of them.
+reserve while the reserve is lent to the stack of a thread. Wi-Fi takes its buffers first, and the
+smaller pieces go with them; with another network these stay with the system, which lives on them
+when the heap had to take the reserve after all. Only with TLS, when there is no large remainder
+any more, the heap gets one of them.
 """
 
 import _thread
@@ -15,18 +16,33 @@ import esp32
 
 _RESERVE = 37888  # bytes that stay with the system in one piece
 _WITH_TLS = 32768  # where the agent itself has TLS: its sessions need more of the heap
+_WITH_WLAN = 24576  # beside the buffers of Wi-Fi: 6 kB to join a network, and what is under way
 _LEAST = 4096  # a piece of less is not worth a part of the heap
 _STEP = 256
 _STEPS = 512  # more than an ESP32 without PSRAM has
 
 
-def grow(tls=False):
-    """Let the heap have what the system does not need: before anything else is loaded, and again
-    when it is known that the ACS has https. A part of the heap that is empty is given back:
-    returns an object in the new one, to be kept; None: there was nothing to take.
+def begin(driver):
+    """Let the heap have what the system does not need, `driver` being that of the network: before
+    the agent is loaded. See `grow`.
+    """
+    if driver != "wlan":
+        return grow(_RESERVE)
+    import network  # noqa: PLC0415
+
+    try:
+        network.WLAN(network.STA_IF).active(True)
+    except OSError:
+        pass  # it will be tried again, and said
+    return grow(_WITH_WLAN)
+
+
+def grow(reserve=_WITH_TLS):
+    """Let the heap have what the largest piece has beyond `reserve` bytes; the usual one is for
+    an ACS that turns out to have https. A part of the heap that is empty is given back: returns an
+    object in the new one, to be kept; None: there was nothing to take.
     """
     gc.collect()
-    reserve = _WITH_TLS if tls else _RESERVE
     pin = None
     sizes = _sizes()
     if sizes[-1] < reserve + _LEAST:
@@ -37,8 +53,9 @@ def grow(tls=False):
     held = [b""] * _STEPS  # emptied at the end: a forgotten word may still lead to it
     try:
         for size in (reserve, sizes[-2]):
-            _thread.stack_size(size)
-            _thread.start_new_thread(_wait, (lock,))
+            if size >= _LEAST:
+                _thread.stack_size(size)
+                _thread.start_new_thread(_wait, (lock,))
         left = _sizes()[-1]
         for at in range(_STEPS):
             held[at] = bytes(_STEP)

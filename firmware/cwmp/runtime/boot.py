@@ -22,14 +22,14 @@ def main():
     clock = Clock()
     log = Log(clock)
     agent = None
-    if sys.platform == "esp32" and scarce():
-        held = borrow("port.heap").grow()  # noqa: F841 - for as long as the agent runs
     start = borrow("runtime.start")
     site = start.site(port, log)
     if site is None:
         return
     failed = start.count_boot(port)
     start = None
+    if sys.platform == "esp32" and scarce():
+        held = borrow("port.heap").begin(port.network)  # noqa: F841 - while the agent runs
     try:
         log.set_level(site["log"]["level"])
         if failed >= FAILED_BOOTS:

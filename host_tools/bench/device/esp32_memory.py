@@ -18,9 +18,12 @@ import esp32
 
 tell("B")
 
+import json
+
 from cwmp.runtime.boot import borrow, main
 
-pins = borrow("port.heap").grow()  # as `main` does, before the agent is loaded
+driver = json.load(open("board.json"))["network"]["driver"]  # noqa: PTH123, SIM115
+pin = borrow("port.heap").begin(driver)  # as `main` does, before the agent is loaded
 from cwmp.runtime import agent as room
 
 Usual = room.Agent

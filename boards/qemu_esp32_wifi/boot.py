@@ -1,0 +1,1 @@
+../qemu_esp32/boot.py

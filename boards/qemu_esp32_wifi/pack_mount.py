@@ -1,0 +1,1 @@
+../qemu_esp32/pack_mount.py
