@@ -15,26 +15,27 @@ import time
 import esp32
 
 _RESERVE = 37888  # bytes that stay with the system in one piece
-_WITH_TLS = 32768  # where the agent itself has TLS: its sessions need more of the heap
 _WITH_WLAN = 24576  # beside the buffers of Wi-Fi: 6 kB to join a network, and what is under way
+_WITH_TLS = 28672  # with an ACS that has https: a connection, beside the network in small pieces
+_WLAN_TLS = 40960
 _LEAST = 4096  # a piece of less is not worth a part of the heap
 _STEP = 256
 _STEPS = 512  # more than an ESP32 without PSRAM has
 
 
-def begin(driver):
-    """Let the heap have what the system does not need, `driver` being that of the network: before
-    the agent is loaded. See `grow`.
+def begin(driver, tls):
+    """Let the heap have what the system does not need, before the agent is loaded: `driver` is
+    that of the network, `tls` whether the site's ACS has https. See `grow`.
     """
     if driver != "wlan":
-        return grow(_RESERVE)
+        return grow(_WITH_TLS if tls else _RESERVE)
     import network  # noqa: PLC0415
 
     try:
         network.WLAN(network.STA_IF).active(True)
     except OSError:
         pass  # it will be tried again, and said
-    return grow(_WITH_WLAN)
+    return grow(_WLAN_TLS if tls else _WITH_WLAN)
 
 
 def grow(reserve=_WITH_TLS):

@@ -29,7 +29,8 @@ def main():
     failed = start.count_boot(port)
     start = None
     if sys.platform == "esp32" and scarce():
-        held = borrow("port.heap").begin(port.network)  # noqa: F841 - while the agent runs
+        https = site["acs"]["url"][:5] == "https"
+        held = borrow("port.heap").begin(port.network, https)  # noqa: F841 - while the agent runs
     try:
         log.set_level(site["log"]["level"])
         if failed >= FAILED_BOOTS:

@@ -23,7 +23,8 @@ import json
 from cwmp.runtime.boot import borrow, main
 
 driver = json.load(open("board.json"))["network"]["driver"]  # noqa: PTH123, SIM115
-pin = borrow("port.heap").begin(driver)  # as `main` does, before the agent is loaded
+https = json.load(open("site.json"))["acs"]["url"][:5] == "https"  # noqa: PTH123, SIM115
+pin = borrow("port.heap").begin(driver, https)  # as `main` does, before the agent is loaded
 from cwmp.runtime import agent as room
 
 Usual = room.Agent
