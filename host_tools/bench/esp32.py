@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from host_tools.bench.table import HEAD, Row
 from host_tools.errors import Failed
 from host_tools.lab import rpc
 from host_tools.lab.acs import Acs
+from host_tools.lab.certificates import Certificates
 from host_tools.lab.ntp import NtpServer
 from host_tools.lab.provision import Provision
 from host_tools.lab.stun import StunServer
@@ -60,20 +59,6 @@ def _target(
     return target
 
 
-def _certified(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
-    """Return the context of a server that a CA of its own vouches for, and that CA."""
-    new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-    for line in (
-        f"{new} -keyout ca.key -out ca.pem -subj /CN=lab",
-        f"{new} -keyout acs.key -out acs.pem -subj /CN={host} -addext subjectAltName=DNS:{host}"
-        " -addext basicConstraints=CA:FALSE -CA ca.pem -CAkey ca.key",
-    ):
-        subprocess.run(["openssl", *line.split()], cwd=folder, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "acs.pem", folder / "acs.key")
-    return context, folder / "ca.pem"
-
-
 def _network(board: boards.Board) -> dict[str, object]:
     """What the site says of the network: as in the board's example, if it takes any word."""
     example = boards.BOARDS / board.name / "example-site.toml"
@@ -95,8 +80,9 @@ async def agent_memory(state: Path, board: boards.Board, tls: bool = False) -> l
     async with contextlib.AsyncExitStack() as lab:
         if tls:
             state.mkdir(parents=True, exist_ok=True)
-            context, ca = _certified(state, seen_at)
-            site["acs"]["ca"] = str(ca)
+            certificates = Certificates(state)
+            context = certificates.server("acs", seen_at)
+            site["acs"]["ca"] = str(state / "ca.pem")
             clock = await lab.enter_async_context(NtpServer())
             site["time"] = {"ntp_server": f"{seen_at}:{clock.address[1]}"}
         stun = await lab.enter_async_context(StunServer("127.0.0.1"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conformance.certificates import Certificates
+from host_tools.lab.certificates import Certificates
 from tests.conformance.rig import make_rig, rig
 from tests.targets import (
     _fixture_classes_and_options,

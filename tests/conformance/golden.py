@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from host_tools.free_port import free_port
-from tests.conformance.certificates import NAME
+from host_tools.lab.certificates import NAME
 
 HOST = "127.0.0.1"
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "golden"

@@ -13,10 +13,10 @@ import pytest
 
 from host_tools.lab import udp_request
 from host_tools.lab.acs import Acs
+from host_tools.lab.certificates import NAME, Certificates
 from host_tools.lab.cpe import Credentials
 from host_tools.lab.files import FileServer
 from tests.conformance import golden
-from tests.conformance.certificates import NAME, Certificates
 from tests.conformance.golden import FOLDER, HOST, Differs, Part, Recorder, ReplayedAcs, Server
 from tests.conformance.golden_scenes import PASSWORD, RINGER, SCENES, USERNAME, Scene
 from tests.conformance.patched import boot_first

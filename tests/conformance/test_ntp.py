@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from host_tools.lab import rpc
+from host_tools.lab.certificates import Certificates
 from host_tools.lab.ntp import NtpServer
-from tests.conformance.certificates import Certificates
 from tests.conformance.patched import boot_first
 from tests.conformance.rig import MakeRig, Rig
 from tests.conformance.test_tls import over_tls

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from host_tools.lab.certificates import NAME, Certificates
 from host_tools.lab.ntp import NtpServer
-from tests.conformance.certificates import NAME, Certificates
 from tests.conformance.rig import MakeRig, Rig
 
 pytestmark = pytest.mark.capability("files")

@@ -12,10 +12,10 @@ from host_tools.errors import Failed, UserError
 from host_tools.lab import acs_faults, rpc
 from host_tools.lab.acs_control import Control
 from host_tools.lab.acs_faults import Incoming, Misbehaviour
+from host_tools.lab.certificates import NAME, Certificates
 from host_tools.lab.cpe import TransferComplete
 from host_tools.lab.files import Fault, FileServer
 from host_tools.lab.rpc import FIRMWARE, UPLOAD_CONFIGURATION, UPLOAD_LOG
-from tests.conformance.certificates import NAME, Certificates
 from tests.conformance.rig import ACS_PASSWORD, ACS_USERNAME, RING, MakeRig, Rig
 
 # Each looks into the flash of the board.

@@ -8,8 +8,8 @@ import pytest
 
 from host_tools import boards, image
 from host_tools.errors import UserError
+from host_tools.lab.certificates import Certificates
 from host_tools.stale import stale
-from tests.conformance.certificates import Certificates
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Certificates for the lab ACS: two CAs, and what the first one has signed."""
+"""Certificates for the lab ACS: two CAs, and what the first one has signed. Made by openssl."""
 
 import datetime
 import ssl
