@@ -203,6 +203,14 @@ def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWAR
     )
 
 
+def example_network(board: Board) -> dict[str, Any]:
+    """What the example of a board says of its network; nothing where there is nothing to say."""
+    example = BOARDS / board.name / "example-site.toml"
+    if not example.exists():
+        return {}
+    return dict(read_site(example, network=board.network.driver).get("network", {}))
+
+
 def with_site(image: Image, site: Mapping[str, Any]) -> Image:
     """Return `image` with another site.json; nothing is compiled again."""
     brought = _of_site(site)

@@ -59,22 +59,13 @@ def _target(
     return target
 
 
-def _network(board: boards.Board) -> dict[str, object]:
-    """What the site says of the network: as in the board's example, if it takes any word."""
-    example = boards.BOARDS / board.name / "example-site.toml"
-    if not example.exists():
-        return {}
-    site = image.read_site(example, network=board.network.driver)
-    return dict(site.get("network", {}))
-
-
 async def agent_memory(state: Path, board: boards.Board, tls: bool = False) -> list[Told]:
     """Run the agent against an ACS that provisions, rings, reads and writes."""
     seen_at = QemuTarget(state, board).host_address
     site: dict[str, dict[str, object]] = {
         "acs": {"username": "cpe", "password": "secret"},
         "connection_request": {"port": UDP_PORT, "limit_count": 1000},
-        "network": _network(board),
+        "network": image.example_network(board),
     }
     context = None
     async with contextlib.AsyncExitStack() as lab:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from host_tools.demo.lab import Lab
 from host_tools.demo.loopback import loopback
-from host_tools.demo.namespaces import namespaces
+from host_tools.demo.namespaces import BOARD, namespaces
 from host_tools.demo.place import Place
 from host_tools.demo.scenario import play
 from host_tools.demo.story import Story
@@ -26,7 +26,10 @@ from host_tools.errors import Failed, UserError
 from host_tools.targets.unix import DEFAULT_HEAP
 
 PATIENCE = 10.0  # seconds that any single thing may take
-TARGETS = {"unix": ("--heap", "--interpreter"), "qemu": ("--micropython",)}  # and their options
+TARGETS = {
+    "unix": ("--heap", "--interpreter"),
+    "qemu": ("--micropython", "--board"),
+}  # and their options
 LAST_WORDS = 15  # lines of the serial log that a failure shows
 
 
@@ -71,11 +74,13 @@ def place_for(
     heap: str | None = None,
     interpreter: str | None = None,
     micropython: Path | None = None,
+    board: str | None = None,
 ) -> AbstractContextManager[Place]:
     """Where a demo on that kind of board takes place; `UserError` for an option that is another
     kind's.
     """
-    options = {"--heap": heap, "--interpreter": interpreter, "--micropython": micropython}
+    options: dict[str, object] = {"--heap": heap, "--interpreter": interpreter}
+    options |= {"--micropython": micropython, "--board": board}
     if target not in TARGETS:
         raise UserError(f"no target {target!r}, known are: {', '.join(TARGETS)}")
     for name, given in options.items():
@@ -83,7 +88,7 @@ def place_for(
             raise UserError(f"{name} is not for the target {target}")
     if target == "unix":
         return loopback(state, interpreter=interpreter, heap=heap)
-    return namespaces(state, micropython=micropython)
+    return namespaces(state, board=board or BOARD, micropython=micropython)
 
 
 def as_dict(story: Story, capture: Path, explain: str) -> dict[str, Any]:
@@ -160,6 +165,10 @@ def command(
             show_default=False,
         ),
     ] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(help=f"Board under boards/ that runs in QEMU [{BOARD}].", show_default=False),
+    ] = None,
     patience: Annotated[
         float,
         typer.Option(
@@ -187,7 +196,7 @@ def command(
         state = keep_state
         if state is None:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="esp-cwmp-")))
-        where = place_for(target, state, heap, interpreter, micropython)
+        where = place_for(target, state, heap, interpreter, micropython, board)
         story = run(state, capture, timeline, where=where, patience=patience)
         log = state / "serial.log"
         said = log.read_text().splitlines()[-LAST_WORDS:] if log.exists() else []

@@ -64,7 +64,9 @@ class Lab:
 
     @property
     def site(self) -> dict[str, Any]:
-        """The site configuration a technician would flash: where the ACS is, and no more."""
+        """The site configuration a technician would flash: where the ACS is, the Wi-Fi to join,
+        and no more.
+        """
         return {
             "acs": {
                 "url": self.acs_url,
@@ -72,6 +74,7 @@ class Lab:
                 "password": self.acs_password,
             },
             "connection_request": {"port": self.cpe_port},
+            "network": image.example_network(self.place.board),
             "log": {"level": "D"},
         }
 

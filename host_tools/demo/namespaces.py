@@ -10,7 +10,7 @@ from host_tools.capture.router_tap import RouterTap
 from host_tools.demo.place import Place
 from host_tools.errors import UserError
 from host_tools.lab.netns import INSIDE, OUTSIDE, KernelNat
-from host_tools.targets.qemu import QemuTarget, find_qemu
+from host_tools.targets.qemu import QemuTarget, qemu_for
 
 BOARD = "qemu_esp32"
 CPE_PORT = 7547
@@ -20,8 +20,9 @@ class Namespaces(Place):
     host, cpe_host = OUTSIDE, INSIDE
     times = "Times count from power-on, and are those of an emulator, not of a chip."
 
-    def __init__(self, state: Path, nat: KernelNat, micropython: Path) -> None:
-        board = boards.load(BOARD)
+    def __init__(
+        self, state: Path, nat: KernelNat, board: boards.Board, micropython: Path
+    ) -> None:
         target = QemuTarget(state, board, micropython=micropython, netns=nat.inside.path)
         super().__init__(board, target)
         self.cast = f"the firmware on an ESP32 in QEMU, with {micropython.name}"
@@ -41,18 +42,23 @@ class Namespaces(Place):
 
 
 @contextmanager
-def namespaces(state: Path, *, micropython: Path | None = None) -> Iterator[Namespaces]:
+def namespaces(
+    state: Path, *, board: str = BOARD, micropython: Path | None = None
+) -> Iterator[Namespaces]:
     """Make the place for a QEMU board with its files in `state`. `UserError` when there is no
     QEMU, no MicroPython image, no right to make namespaces.
     """
-    find_qemu()
-    image = micropython_image.find(boards.load(BOARD), micropython)
+    chip = boards.load(board)
+    if chip.target != "qemu":
+        raise UserError(f"board {board} does not run in QEMU")
+    qemu_for(chip)
+    image = micropython_image.find(chip, micropython)
     nat = KernelNat()
     try:
         nat.__enter__()
     except RuntimeError as error:  # Unavailable is one
         raise UserError(f"the demo on QEMU takes a NAT of the kernel: {error}") from None
     try:
-        yield Namespaces(state, nat, image)
+        yield Namespaces(state, nat, chip, image)
     finally:
         nat.close()

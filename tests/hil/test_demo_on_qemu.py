@@ -183,3 +183,22 @@ def test_an_option_of_another_target_is_refused(tmp_path: Path) -> None:
     done = subprocess.run([*ON_QEMU, "--heap", "1M"], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: --heap is not for the target qemu\n"
+
+
+@pytest.mark.parametrize(
+    "board, text",
+    [
+        ("unix", "board unix does not run in QEMU"),
+        ("qemu_esp32_wifi", "has no Wi-Fi (the device esp32_wifi): take board qemu_esp32"),
+    ],
+)
+def test_a_board_that_cannot_be_had_is_refused(tmp_path: Path, board: str, text: str) -> None:
+    done = subprocess.run(
+        [*ON_QEMU, "--board", board],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ESP_CWMP_QEMU": sys.executable},  # a program that is no QEMU
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ") and done.stderr.endswith(f"{text}\n")

@@ -149,3 +149,8 @@ def test_firmware_of_this_tree_compiles_for_every_architecture_we_name() -> None
     for native in ("xtensawin", "rv32imc", ""):
         chosen = boards.Board("other", "", "esp32", "serial", native)
         assert len(image.build(chosen, None).files) > 20
+
+
+def test_what_an_example_says_of_the_network():
+    assert image.example_network(boards.load("qemu_esp32_wifi"))["ssid"] == "PICSimLabWifi"
+    assert image.example_network(boards.load("qemu_esp32")) == {}
