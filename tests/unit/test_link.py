@@ -12,7 +12,7 @@ def restarts(silences):
     for ms in silences:
         known = len(found)
         keeper.restart = False
-        keeper.silent(ms)
+        assert keeper.silent(ms) == keeper.restart
         assert keeper.restart == (len(found) > known)
         if keeper.restart:
             assert found[-1] == "distrusted silent_s={}".format(ms // 1000)

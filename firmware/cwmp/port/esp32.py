@@ -5,8 +5,15 @@ from binascii import hexlify
 
 import esp32
 import machine
+from micropython import const
 
 from .base import EPOCH, Port
+
+_STARVED = const(4096)  # bytes in one piece; with so few neither Wi-Fi nor PPP came back
+
+
+def _largest():
+    return max([one[2] for one in esp32.idf_heap_info(esp32.HEAP_DATA)])
 
 
 class Esp32Port(Port):
@@ -47,7 +54,12 @@ class Esp32Port(Port):
         await self._keeper.start()
 
     def silent(self, ms):
-        self._keeper.silent(ms)
+        # A heap that took what the network lives on keeps it as long as one new name is in there.
+        if self._keeper.silent(ms):
+            left = _largest()
+            if left < _STARVED:
+                self._keeper.log("E", "net", "no-memory left={}; reset".format(left))
+                self.reset()
 
     @property
     def tasks(self):

@@ -22,7 +22,7 @@ class Keeper:
 
     def __init__(self, link, log, changed):
         self._link = link
-        self._log = log
+        self.log = log
         self._changed = changed
         self._limit = self._next = _SILENCE
         self.restart = False  # as soon as it may
@@ -41,15 +41,17 @@ class Keeper:
     def silent(self, ms):
         """See `Port.silent`. A link that looks well is started afresh after 5 minutes of silence,
         then after twice as long, so that a server that is gone does not cost the device its
-        network again and again.
+        network again and again. Returns whether it is.
         """
         if not ms:
             self._limit = self._next = _SILENCE
         elif ms >= self._next:
             self._limit = min(2 * self._limit, _SILENCE_MAX)
             self._next = ms + self._limit
-            self._log("W", "net", "distrusted silent_s={}".format(ms // 1000))
+            self.log("W", "net", "distrusted silent_s={}".format(ms // 1000))
             self.restart = True
+            return True
+        return False
 
     async def _keep(self):
         while True:
@@ -59,7 +61,7 @@ class Keeper:
             elif self._link.address():
                 continue
             else:
-                self._log("W", "net", "lost status={}".format(self._link.status()))
+                self.log("W", "net", "lost status={}".format(self._link.status()))
             await self._until_up()
             self._changed()
 
@@ -69,13 +71,13 @@ class Keeper:
         polls = 0
         while not link.address():
             if polls % _SHOWN == 0:
-                self._log("I", "net", "connecting status={}".format(link.status()))
+                self.log("I", "net", "connecting status={}".format(link.status()))
             polls += 1
             await asyncio.sleep_ms(_POLL)
             if polls * _POLL >= _PATIENCE:
                 await self._afresh()
                 polls = 0
-        self._log("I", "net", "up address={}".format(link.address()))
+        self.log("I", "net", "up address={}".format(link.address()))
 
     async def _afresh(self):
         self.restart = False
@@ -90,4 +92,4 @@ class Keeper:
         try:
             self._link.up()
         except (OSError, MemoryError) as error:
-            self._log("W", "net", 'failed error="{}"'.format(repr(error)))
+            self.log("W", "net", 'failed error="{}"'.format(repr(error)))
