@@ -1,4 +1,6 @@
-"""The package `cwmp` as it goes onto a board: linked into few modules, with short names."""
+"""The package `cwmp` as it goes onto a board: linked into few modules, with short names, the modules'
+own among them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,13 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from host_tools.boards import Board
+from host_tools.flat import Flat
 from host_tools.link import PACKAGE, Group, Linked
 from host_tools.names import for_board, short_names
 
 # What is loaded together. The head is what others import; a member that is missing is left out, so
 # that a board's own drivers can be named for all.
 BOOT = """
-runtime.poll runtime.log runtime.slices runtime.console port.base port.link runtime.boot
+runtime.poll runtime.log runtime.slices runtime.console port.base port.link runtime.boot boot
 """
 AGENT = """
 wire.emitter wire.hmac_sha1 wire.udp_request wire.stun core.freshness core.retry core.schedule
@@ -38,20 +41,29 @@ VISIT = "wire.http_request core.tcp_request runtime.tcp_visit"  # somebody at th
 
 @dataclass(frozen=True)
 class Package:
-    """`sources`: path below the firmware -> text, linked. `names`: own name -> the board's."""
+    """`sources`: path below the firmware -> text, linked. `names`: own name -> the board's;
+    `modules`: `room.name` -> the board's.
+    """
 
     sources: Mapping[str, str]
     names: Mapping[str, str]
+    modules: Mapping[str, str]
     _linked: Linked
+    _flat: Flat
 
     def script(self, text: str) -> str:
         """Return a script that uses the names of the sources as it has to be for the board."""
-        return for_board(self._linked.script(text), self.names)
+        return for_board(self._flat.script(self._linked.script(text)), self.names)
+
+    def module(self, name: str) -> str:
+        """Return the full name, on the board, of what the module `room.name` is part of."""
+        head = self._linked.head_of(name)
+        return f"{PACKAGE}.{self.modules.get(head, head)}"
 
 
 def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
     heads = {
-        "runtime.boot": f"{BOOT} port.{port} port.{driver}",
+        "boot": f"{BOOT} port.{port} port.{driver}",
         "runtime.agent": AGENT,
         "runtime.store": RECORDS,
         "runtime.management": MANAGEMENT,
@@ -85,4 +97,5 @@ def _package(port: str, driver: str, sources: tuple[tuple[str, str], ...]) -> Pa
         for path, _ in sources
     }
     linked = Linked(dict(sources), _groups(port, driver, known))
-    return Package(linked.sources, short_names(linked.sources), linked)
+    flat = Flat(linked)
+    return Package(flat.sources, short_names(flat.sources), flat.modules, linked, flat)
