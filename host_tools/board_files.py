@@ -118,9 +118,11 @@ class BoardFiles:
         last: an update that was cut off is done again in full.
         """
         present = self.digests(files)
+        erased: set[str] = set()
         if erase:
             for name in present.keys() - files.keys() - {LIST}:
                 self.remove(name)
+                erased.add(name)
                 del present[name]
         old = self._do(self._transport.fs_readfile, LIST, _CHUNK) if LIST in present else b""
         removed = stale(present, listed_in(old), files)
@@ -136,8 +138,8 @@ class BoardFiles:
             changed = [*(name for name in changed if name != LIST), LIST]
         for name in removed:
             self.remove(name)
-        deepest_first = sorted(_parents(removed), key=lambda folder: (-folder.count("/"), folder))
-        self._do(self._transport.exec, _EMPTY.format(deepest_first))
+        left = sorted(_parents(erased.union(removed)), reverse=True)  # the deepest first
+        self._do(self._transport.exec, _EMPTY.format(left))
         self._make_folders(changed)
         for name in changed:
             progress(name)

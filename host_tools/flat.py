@@ -2,7 +2,7 @@
 
 MicroPython keeps of each module that was ever loaded its full name, the last part of that and the
 path of its file, for ever: a hundred bytes of an ESP32's RAM for `cwmp.runtime.session_runner`,
-some thirty for `cwmp.ab`, whose last part its ROM has anyway; and each package is a module as well.
+some forty for `cwmp.dt`, whose last part its ROM has anyway. And each package is a module as well.
 
 In the sources a string names a module as `room.name`, alone, as a word of a text, or behind
 `cwmp.`: this is what is translated. A string that names a module in another way is refused, as far
@@ -13,7 +13,6 @@ that lie in the package itself are the way in, and keep their names.
 import ast
 import keyword
 import re
-from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from host_tools.errors import Failed

@@ -1,5 +1,5 @@
-"""The package `cwmp` as it goes onto a board: linked into few modules, with short names, the modules'
-own among them.
+"""The package `cwmp` as it goes onto a board: linked into few modules, with short names, which
+these have themselves, too.
 """
 
 from collections.abc import Mapping

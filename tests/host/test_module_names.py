@@ -1,5 +1,6 @@
 """On a board modules lie beside each other under short names, and strings know them by those."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from host_tools import boards, image
+from host_tools.chip_flash import merged
 from host_tools.errors import Failed
 from host_tools.flat import Flat
 from host_tools.link import PACKAGE, Group, Linked
 from host_tools.names import rom_names
 from host_tools.package import package
+from host_tools.targets.unix import UnixTarget
 
 NAMED = """
 import sys
@@ -145,6 +148,24 @@ def test_two_modules_more_leave_nearly_all_others_their_names(tmp_path: Path) ->
     assert len(after) == len(before) + 2
     moved = [name for name in before if after[name] != before[name]]
     assert len(moved) < len(before) / 10, moved
+
+
+def test_nothing_of_the_older_layout_stays_on_a_board(tmp_path: Path) -> None:
+    new = image.build(boards.load("unix"), {"acs": {"url": "http://a/"}}).files
+    older = [path.relative_to(image.FIRMWARE) for path in (image.FIRMWARE / PACKAGE).rglob("*.py")]
+    old = {f"lib/{path.with_suffix('.mpy').as_posix()}": b"older" for path in older}
+    old |= {"main.py": b"older", "site.json": b"{}"}
+    old["image.json"] = json.dumps({"files": dict.fromkeys(old, "")}).encode()
+    old["state/params"] = b"what it remembers"
+    content, kept, removed = merged(new, old)
+    assert kept == ["state/params"]
+    assert content == {**new, "state/params": b"what it remembers"}
+    target = UnixTarget(tmp_path / "board")
+    for name, data in old.items():
+        target.write_file(name, data)
+    assert target.install(new) == removed != []
+    folders = {path.name for path in (target.flash / "lib/cwmp").iterdir() if path.is_dir()}
+    assert folders == {"runtime"}  # the way in of an older main.py
 
 
 @pytest.mark.parametrize("board", ["unix", "qemu_esp32"])
