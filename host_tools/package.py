@@ -60,6 +60,11 @@ class Package:
         head = self._linked.head_of(name)
         return f"{PACKAGE}.{self.modules.get(head, head)}"
 
+    def source_of(self, path: str) -> str:
+        """Return where a module of `sources` comes from."""
+        short = {f"{PACKAGE}/{there}.py": name for name, there in self.modules.items()}
+        return f"{PACKAGE}/{short[path].replace('.', '/')}.py" if path in short else path
+
 
 def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
     heads = {

@@ -141,6 +141,13 @@ def test_syntax_error_is_one_line_with_file_and_line(firmware: Path) -> None:
     assert "\n" not in text
 
 
+def test_what_mpy_cross_refuses_is_told_with_the_file_of_the_sources(firmware: Path) -> None:
+    wrong = "import micropython\n@micropython.viper\ndef f(a: ptr8):\n    return a + 'x'\n"
+    (firmware / "cwmp" / "wire" / "bad.py").write_text(wrong)
+    with pytest.raises(Failed, match=r"^mpy-cross cannot compile cwmp/wire/bad\.py: "):
+        image.build(board("x64"), None, firmware)
+
+
 def test_native_code_is_left_out_where_the_host_cannot_run_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
