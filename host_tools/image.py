@@ -26,6 +26,7 @@ from host_tools.name_order import ordered
 from host_tools.names import renamed
 from host_tools.pack import packed
 from host_tools.package import package
+from host_tools.texts import without_passing_names
 from host_tools.tomlfile import line_of, read_toml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -168,10 +169,9 @@ def modules(board: Board, firmware: Path = FIRMWARE) -> dict[str, bytes]:
 
         with ThreadPoolExecutor(4) as pool:
             codes = pool.map(compiled, range(len(paths)))
-            return {
-                f"lib/{path.with_suffix('.mpy').as_posix()}": code
-                for path, code in zip(paths, codes, strict=True)
-            }
+            files = dict(zip(made.sources, codes, strict=True))
+        files = without_passing_names(files, made.staying, made.interned)
+        return {f"lib/{path.removesuffix('.py')}.mpy": code for path, code in files.items()}
 
 
 def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWARE) -> Image:

