@@ -1,4 +1,5 @@
 """Short texts of modules that are dropped are no names once compiled; programs stay the same."""
+
 import os
 import subprocess
 from pathlib import Path
