@@ -37,7 +37,7 @@ if on_trial:
     if hasattr(machine, "WDT"):
         machine.WDT(timeout=120000)
 try:
-    from cwmp.runtime.boot import main
+    from cwmp.boot import main
 except Exception:
     if on_trial:
         machine.reset()

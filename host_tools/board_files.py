@@ -52,6 +52,15 @@ except OSError:
 else:
     walk({folder!r})
 """
+# Those that are empty now: each is two blocks of the flash.
+_EMPTY = """\
+import os
+for name in {}:
+    try:
+        os.rmdir(name)
+    except OSError:
+        pass
+"""
 # One that cannot be made shows when a file is written there.
 _FOLDERS = """\
 import os
@@ -109,9 +118,11 @@ class BoardFiles:
         last: an update that was cut off is done again in full.
         """
         present = self.digests(files)
+        erased: set[str] = set()
         if erase:
             for name in present.keys() - files.keys() - {LIST}:
                 self.remove(name)
+                erased.add(name)
                 del present[name]
         old = self._do(self._transport.fs_readfile, LIST, _CHUNK) if LIST in present else b""
         removed = stale(present, listed_in(old), files)
@@ -127,6 +138,8 @@ class BoardFiles:
             changed = [*(name for name in changed if name != LIST), LIST]
         for name in removed:
             self.remove(name)
+        left = sorted(_parents(erased.union(removed)), reverse=True)  # the deepest first
+        self._do(self._transport.exec, _EMPTY.format(left))
         self._make_folders(changed)
         for name in changed:
             progress(name)
@@ -146,8 +159,7 @@ class BoardFiles:
         self._do(self._transport.fs_writefile, name, content, _CHUNK)
 
     def _make_folders(self, names: Iterable[str]) -> None:
-        folders = {str(parent) for name in names for parent in PurePosixPath(name).parents}
-        self._do(self._transport.exec, _FOLDERS.format(sorted(folders - {"."})))
+        self._do(self._transport.exec, _FOLDERS.format(sorted(_parents(names))))
 
     def reset(self) -> SerialBase:
         """Restart the chip and return its port, on which its first words come; nothing more can be
@@ -173,6 +185,10 @@ class BoardFiles:
                 f"{self._port}: {arguments[0]}: {os.strerror(error.errno or 0)} on the"
                 " board; the files are incomplete: make room and run the same command again"
             ) from None
+
+
+def _parents(names: Iterable[str]) -> set[str]:
+    return {str(parent) for name in names for parent in PurePosixPath(name).parents} - {"."}
 
 
 @contextlib.contextmanager

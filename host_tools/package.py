@@ -1,18 +1,22 @@
-"""The package `cwmp` as it goes onto a board: linked into few modules, with short names."""
+"""The package `cwmp` as it goes onto a board: linked into few modules, with short names, which
+these have themselves, too.
+"""
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from host_tools.boards import Board
+from host_tools.flat import Flat
 from host_tools.link import PACKAGE, Group, Linked
-from host_tools.names import for_board, short_names
+from host_tools.names import for_board, rom_names, short_names
 
 # What is loaded together. The head is what others import; a member that is missing is left out, so
 # that a board's own drivers can be named for all.
 BOOT = """
-runtime.poll runtime.log runtime.slices runtime.console port.base port.link runtime.boot
+runtime.poll runtime.log runtime.slices runtime.console port.base port.link runtime.boot boot
 """
 AGENT = """
 wire.emitter wire.hmac_sha1 wire.udp_request wire.stun core.freshness core.retry core.schedule
@@ -34,24 +38,61 @@ SENDING = "wire.http_head runtime.http_send"
 PREPARED = "core.prepared_inform runtime.prepared"  # where there is memory for it
 WRITING = "core.model_record core.cwmp_parse core.model_values"
 VISIT = "wire.http_request core.tcp_request runtime.tcp_visit"  # somebody at the doorbell
+# What stays, or for a whole session; all else comes and goes within one, or sees to one thing.
+STAYING = """
+boot runtime.agent runtime.doorbell runtime.management runtime.session_runner runtime.prepared
+runtime.clock runtime.led runtime.application
+"""
 
 
 @dataclass(frozen=True)
 class Package:
-    """`sources`: path below the firmware -> text, linked. `names`: own name -> the board's."""
+    """`sources`: path below the firmware -> text, linked. `names`: own name -> the board's;
+    `modules`: `room.name` -> the board's.
+    """
 
     sources: Mapping[str, str]
     names: Mapping[str, str]
+    modules: Mapping[str, str]
     _linked: Linked
+    _flat: Flat
 
     def script(self, text: str) -> str:
         """Return a script that uses the names of the sources as it has to be for the board."""
-        return for_board(self._linked.script(text), self.names)
+        return for_board(self._flat.script(self._linked.script(text)), self.names)
+
+    @cached_property
+    def staying(self) -> set[str]:
+        """Paths of `sources`: those of the modules that are not dropped within a session."""
+        names = ["__init__", *STAYING.split()]
+        return {f"{PACKAGE}/{self.modules.get(name, name)}.py" for name in names}
+
+    @cached_property
+    def interned(self) -> set[str]:
+        """Texts in compiled code that have to be names, and those that are in the ROM."""
+        found = set(rom_names())
+        for text in self.sources.values():
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.keyword) and node.arg:
+                    found |= {node.arg, self.names.get(node.arg, node.arg)}
+                elif isinstance(node, ast.ClassDef):
+                    found |= {node.name, self.names.get(node.name, node.name)}
+        return found
+
+    def module(self, name: str) -> str:
+        """Return the full name, on the board, of what the module `room.name` is part of."""
+        head = self._linked.head_of(name)
+        return f"{PACKAGE}.{self.modules.get(head, head)}"
+
+    def source_of(self, path: str) -> str:
+        """Return where a module of `sources` comes from."""
+        short = {f"{PACKAGE}/{there}.py": name for name, there in self.modules.items()}
+        return f"{PACKAGE}/{short[path].replace('.', '/')}.py" if path in short else path
 
 
 def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
     heads = {
-        "runtime.boot": f"{BOOT} port.{port} port.{driver}",
+        "boot": f"{BOOT} port.{port} port.{driver}",
         "runtime.agent": AGENT,
         "runtime.store": RECORDS,
         "runtime.management": MANAGEMENT,
@@ -85,4 +126,5 @@ def _package(port: str, driver: str, sources: tuple[tuple[str, str], ...]) -> Pa
         for path, _ in sources
     }
     linked = Linked(dict(sources), _groups(port, driver, known))
-    return Package(linked.sources, short_names(linked.sources), linked)
+    flat = Flat(linked)
+    return Package(flat.sources, short_names(flat.sources), flat.modules, linked, flat)

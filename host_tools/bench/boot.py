@@ -11,7 +11,7 @@ from host_tools.bench.table import Row
 from host_tools.free_port import free_port
 
 ROUNDS = 25
-FLOOR = "import cwmp.runtime.boot, sys; sys.stdout.write('.')"
+FLOOR = "import cwmp.boot, sys; sys.stdout.write('.')"
 
 
 def measure(rig: Rig, rounds: int = ROUNDS) -> Iterator[Row]:

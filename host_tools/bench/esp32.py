@@ -177,10 +177,12 @@ def other_rows(told: Sequence[Told], where: str) -> list[Row]:
 def modules(state: Path, board: boards.Board) -> list[tuple[str, int, int]]:
     """Return (module, bytes of its .mpy, bytes it adds to the heap)."""
     names = (IDLE + SESSION).split()
+    made = package(board, image.FIRMWARE)
+    there = {made.module(name.removeprefix("cwmp.")): name for name in names}
     target = QemuTarget(state, board)
     files = dict(image.build(board, {}).files)
     files["main.py"] = (
-        (DEVICE / "esp32_modules.py").read_text().replace("MODULES:", f"{names!r}:").encode()
+        (DEVICE / "esp32_modules.py").read_text().replace("MODULES:", f"{[*there]!r}:").encode()
     )
     target.install(files)
     try:
@@ -195,7 +197,8 @@ def modules(state: Path, board: boards.Board) -> list[tuple[str, int, int]]:
         words = line.split()
         if words[:1] == ["MODULE"]:
             path = f"lib/{words[1].replace('.', '/')}"
-            found.append((words[1].removeprefix("cwmp."), sizes[f"{path}.mpy"], int(words[2])))
+            name = there[words[1]].removeprefix("cwmp.")
+            found.append((name, sizes[f"{path}.mpy"], int(words[2])))
     return found
 
 

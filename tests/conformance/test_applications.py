@@ -95,9 +95,9 @@ async def test_cwmp_64_an_application_is_reported_by_the_one_that_came(
 async def test_cwmp_64_an_application_that_does_not_start_is_given_up(
     rig: Rig, files: FileServer, tmp_path: Path
 ):
-    name = Path("cwmp/runtime/boot.py")
+    name = Path("cwmp/boot.py")
     code = image.compile_one(b"raise ValueError\n", name, tmp_path / "boot.mpy", "")
-    broken = {**application(rig), "cwmp/runtime/boot.mpy": code}
+    broken = {**application(rig), "cwmp/boot.mpy": code}
     url = files.offer("x", bundle.make("unix", broken))
     informs, transfers = len(rig.cpe.informs), len(rig.cpe.transfers)
     await rig.ask(rpc.download(url, FIRMWARE, "k"))
@@ -105,6 +105,21 @@ async def test_cwmp_64_an_application_that_does_not_start_is_given_up(
     assert (complete.code, complete.text) == (9010, "the application was given up")
     assert inform.parameters[VERSION] == "0.1.0" and "1 BOOT" in inform.codes
     assert running(rig) == "lib a x"
+
+
+async def test_cwmp_64_a_new_application_runs_under_the_main_of_an_older_firmware(
+    rig: Rig, files: FileServer
+):
+    older = rig.board.image.files["main.py"].replace(b"from cwmp.boot", b"from cwmp.runtime.boot")
+    assert b"cwmp.runtime.boot import main" in older
+    seen = len(rig.cpe.informs)
+    rig.board.power_cut(lambda: rig.board.target.write_file("main.py", older))
+    await rig.informed("1 BOOT", seen)
+    await rig.idle()
+    url = files.offer("x", bundle.make("unix", application(rig)))
+    complete, inform = await install(rig, url)
+    assert complete.code == 0 and inform.parameters[VERSION] == "0.2.0"
+    assert running(rig) == "a lib -"
 
 
 async def test_cwmp_64_an_application_without_a_session_is_given_up(rig: Rig, files: FileServer):

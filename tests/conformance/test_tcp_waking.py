@@ -6,10 +6,13 @@ import sys
 
 import pytest
 
+from host_tools import boards
 from host_tools.errors import Failed
+from host_tools.image import FIRMWARE
 from host_tools.lab import acs_faults, rpc
 from host_tools.lab.acs_control import Control
 from host_tools.lab.tcp_request import Connection, split_url
+from host_tools.package import package
 from tests.conformance.patched import boot_first
 from tests.conformance.rig import ADDRESS, CHANGE, INFO, MS, RING, MakeRig, Rig
 from tests.conformance.test_tcp_requests import challenged, path, refused, rung, visit
@@ -239,10 +242,11 @@ async def test_where_memory_is_scarce_nothing_of_it_stays(make_rig: MakeRig):
     await rig.idle()
     rig.board.type(b"\x03")
     await rig.board.seen("stopped; Ctrl-D")
-    look = "print('LOADED', [name for name in sys.modules if 'tcp_' in name or '_req' in name])"
-    rig.board.type(b"import sys\r" + look.encode() + b"\r")
+    made = package(boards.load(rig.board.image.board), FIRMWARE)
+    rig.board.type(b"import sys\rprint('LOADED', list(sys.modules))\r")
     loaded = (await rig.board.seen(r"LOADED (\[.*\])$"))[1]
-    assert "tcp_visit" not in loaded and "tcp_request" not in loaded, loaded
+    assert repr(made.module("runtime.doorbell")) in loaded, loaded
+    assert repr(made.module("runtime.tcp_visit")) not in loaded, loaded
 
 
 async def test_lab_acs_and_wake_ring_by_tcp(rig: Rig):

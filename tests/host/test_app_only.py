@@ -57,8 +57,10 @@ def on_flash(target: UnixTarget) -> dict[str, bytes]:
 
 
 def test_only_what_differs_is_written_and_what_is_stale_goes(target: UnixTarget) -> None:
-    port = running(target, {**FILES, "boot.py": b"", "notes.txt": b"mine"})
+    old = {"lib/cwmp/runtime/deep/old.mpy": b"of an older layout"}
+    port = running(target, {**FILES, **old, "boot.py": b"", "notes.txt": b"mine"})
     (target.flash / "cwmp.py").write_text("a shadow")
+    (target.flash / "lib" / "mine").mkdir()
     new = {**FILES, "lib/cwmp/b.mpy": b"changed", "lib/cwmp/wire/deep/c.mpy": b"new"}
     names: list[str] = []
     with board_files.board_files(port) as there:
@@ -66,7 +68,10 @@ def test_only_what_differs_is_written_and_what_is_stale_goes(target: UnixTarget)
         assert there.update(new) == board_files.Updated([], [])
         board_files.verify(there, new)
     assert names == done.written == ["lib/cwmp/b.mpy", "lib/cwmp/wire/deep/c.mpy", "image.json"]
-    assert done.removed == ["boot.py", "cwmp.py"]
+    assert done.removed == ["boot.py", "cwmp.py", *old]
+    # A folder is two blocks of the flash: none is left of theirs, and others are not ours.
+    assert not (target.flash / "lib/cwmp/runtime").exists()
+    assert (target.flash / "lib/mine").is_dir()
     assert on_flash(target) == {**new, "notes.txt": b"mine"}
     assert (target.flash / "state" / "params").read_bytes() == b"what the device remembers"
 

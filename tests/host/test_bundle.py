@@ -96,6 +96,6 @@ def test_cwmp_64_the_command(
 @pytest.mark.parametrize("name", ["unix", "qemu_esp32"])
 def test_cwmp_64_an_application_is_the_package(name: str):
     files = bundle.application(boards.load(name))
-    assert "cwmp/runtime/boot.mpy" in files and "cwmp/__init__.mpy" in files
+    assert "cwmp/boot.mpy" in files and "cwmp/__init__.mpy" in files
     assert all(path.startswith("cwmp/") and path.endswith(".mpy") for path in files)
     assert all(len(path) <= 64 for path in files) and len(files) <= 200

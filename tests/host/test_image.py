@@ -47,6 +47,10 @@ def board(native: str) -> boards.Board:
     return boards.Board("unix", "for tests", "host", "unix", native)
 
 
+def compiled_scan(firmware: Path) -> str:
+    return f"lib/{package(board(''), firmware).module('wire.scan').replace('.', '/')}.mpy"
+
+
 def micropython(flash: Path, code: str) -> str:
     done = subprocess.run(
         [find_interpreter(), "-c", code],
@@ -61,17 +65,17 @@ def micropython(flash: Path, code: str) -> str:
 
 def test_image_has_mpy_for_modules_and_source_for_main(firmware: Path) -> None:
     files = image.build(board("x64"), {"acs": {"url": "http://a/"}}, firmware).files
+    scan = compiled_scan(firmware)
     assert sorted(files) == [
         "board.json",
         "image.json",
         "lib/cwmp/__init__.mpy",
-        "lib/cwmp/wire/__init__.mpy",
-        "lib/cwmp/wire/scan.mpy",
+        scan,
         "main.py",
         "site.json",
         "slot",
     ]
-    assert files["lib/cwmp/wire/scan.mpy"][:2] == b"M\x06"
+    assert files[scan][:2] == b"M\x06"
     assert files["main.py"] == (firmware / "main.py").read_bytes()
     assert json.loads(files["site.json"]) == {"acs": {"url": "http://a/"}}
 
@@ -108,7 +112,7 @@ def test_native_code_and_bytecode_run_alike(firmware: Path, tmp_path: Path, nati
 
 
 def test_bytecode_image_has_no_native_code(firmware: Path) -> None:
-    name = "lib/cwmp/wire/scan.mpy"
+    name = compiled_scan(firmware)
     native = image.build(board("x64"), None, firmware).files[name]
     plain = image.build(board(""), None, firmware).files[name]
     assert native[2] >> 2 != 0  # the architecture, in the third byte of the header
@@ -122,8 +126,10 @@ def test_traceback_is_read_back_into_the_names_of_the_sources(
     target.install(image.build(board(""), None, firmware).files)
     made = package(board(""), firmware)
     code = made.script("from cwmp.wire.scan import fail; fail()")
-    said = names.read_back(micropython(target.flash, code), made.names, made.sources)
-    assert re.search(r'File "scan", line \d+, in fail', said), said
+    said = micropython(target.flash, code) + f"no module named '{made.module('wire.scan')}'\n"
+    said = names.read_back(said, made.names, made.sources, made.modules)
+    assert re.search(r'File "cwmp/wire/scan.py", line \d+, in fail', said), said
+    assert "no module named 'cwmp.wire.scan'" in said
 
 
 def test_syntax_error_is_one_line_with_file_and_line(firmware: Path) -> None:
@@ -133,6 +139,13 @@ def test_syntax_error_is_one_line_with_file_and_line(firmware: Path) -> None:
     text = str(caught.value)
     assert "bad.py" in text and "line 2" in text and "SyntaxError" in text
     assert "\n" not in text
+
+
+def test_what_mpy_cross_refuses_is_told_with_the_file_of_the_sources(firmware: Path) -> None:
+    wrong = "import micropython\n@micropython.viper\ndef f(a: ptr8):\n    return a + 'x'\n"
+    (firmware / "cwmp" / "wire" / "bad.py").write_text(wrong)
+    with pytest.raises(Failed, match=r"^mpy-cross cannot compile cwmp/wire/bad\.py: "):
+        image.build(board("x64"), None, firmware)
 
 
 def test_native_code_is_left_out_where_the_host_cannot_run_it(

@@ -9,14 +9,14 @@ and its arguments, so that a long answer is written while it is sent.
 
 from .fault import CwmpFault
 
-# Modules of this package and the methods that each serves.
+# Modules and the methods that each serves.
 SERVED_BY = """\
-rpc_device GetRPCMethods Reboot FactoryReset
-rpc_values SetParameterValues GetParameterValues
-rpc_names GetParameterNames
-rpc_attributes SetParameterAttributes GetParameterAttributes
-rpc_objects AddObject DeleteObject
-rpc_transfers Download Upload ScheduleInform GetQueuedTransfers GetAllQueuedTransfers"""
+core.rpc_device GetRPCMethods Reboot FactoryReset
+core.rpc_values SetParameterValues GetParameterValues
+core.rpc_names GetParameterNames
+core.rpc_attributes SetParameterAttributes GetParameterAttributes
+core.rpc_objects AddObject DeleteObject
+core.rpc_transfers Download Upload ScheduleInform GetQueuedTransfers GetAllQueuedTransfers"""
 
 added = {}  # method: what `register` was given
 _unload = None
@@ -51,7 +51,7 @@ def call(session, method, arguments):
 
 
 def serves(method):
-    """-> name of the module of this package that serves `method`, or ""."""
+    """-> name of the module that serves `method`, or ""."""
     for line in SERVED_BY.split("\n"):
         words = line.split(" ")
         if method in words[1:]:
@@ -68,5 +68,4 @@ def _entry(method):
     if _unload and module != _served:
         _unload()
     _served = module
-    room = __name__.partition(".")[0] + ".core."
-    return __import__(room + module, None, None, ("SERVED",)).SERVED[method]
+    return __import__("cwmp." + module, None, None, ("SERVED",)).SERVED[method]

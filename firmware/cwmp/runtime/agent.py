@@ -23,7 +23,7 @@ _DROPS_SHOWN_MS = const(10000)  # least time between two lines about one kind of
 LONGEST_SLEEP = 60000  # ms
 _WATCH = const(1000)  # while a session runs: its guard is this exact
 _CONSOLE = "cwmp.runtime.commands"
-_RECORDS = ("runtime.store", "port.nvs", "core.freshness_record")
+_RECORDS = "runtime.store port.nvs core.freshness_record"
 _LINGER = const(3000)  # ms that what was loaded stays, for what comes next: a binding after a boot
 
 
@@ -96,7 +96,7 @@ class Agent:
             names = self.jobs.serve(now)
         except Exception as error:
             self.internal("transfer", error)
-            names = ("runtime.jobs",)  # it is tried again at the next boot
+            names = "runtime.jobs"  # it is tried again at the next boot
         if names:
             self.jobs = None
             drop_all(names)

@@ -4,8 +4,7 @@ exchange itself is a slice of its own.
 
 import asyncio
 
-from .. import runtime
-from .slices import drop
+from .slices import drop_all
 
 _RETRY = 15  # s, doubled up to an hour
 _RETRY_MAX = 3600
@@ -82,7 +81,7 @@ async def _set(agent, host, port):
     try:
         seconds = await ntp.ask(agent.resolver.lookup(host, port))
     finally:
-        drop(runtime, "ntp")
+        drop_all("runtime.ntp")
     before = agent.port.unix_time()
     agent.port.set_unix_time(seconds)
     off = "never-set" if before is None else seconds - before

@@ -15,7 +15,7 @@ _TICK = const(100)  # ms between two looks at who has run out of time
 _AGAIN = const(2000)  # ms until a port that is in use is tried again
 _LINGER = const(3000)  # ms without a visit until the slice goes: who comes next must not load it
 _SILENT = const(1)  # as in `tcp_visit`, which is not loaded while nobody is there
-_SLICE = ("runtime.tcp_visit", "core.tcp_request", "wire.http_request")
+_SLICE = "runtime.tcp_visit core.tcp_request wire.http_request"
 
 
 class Doorbell:

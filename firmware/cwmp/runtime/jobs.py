@@ -87,7 +87,7 @@ class Jobs:
                 self.task = asyncio.create_task(self._run(job))
             else:
                 self._report(job)
-        return None if self.jobs else borrow("runtime.slice_names").JOBS.split()
+        return None if self.jobs else borrow("runtime.slice_names").JOBS
 
     def _inform(self, job):
         agent = self._agent
@@ -120,7 +120,7 @@ class Jobs:
             code, text = 9002, "internal error"
         finally:
             self.task = None
-        drop_all(borrow("runtime.slice_names").TRANSFER.split())
+        drop_all(borrow("runtime.slice_names").TRANSFER)
         if slot:
             # On flash before it is in force: whatever a cut leaves, the next boot finds out.
             job["state"] = APPLIED

@@ -7,14 +7,13 @@ import socket
 
 from micropython import const
 
-from .. import core
 from ..core.lifetime import UNKNOWN, A, Lifetime
-from .slices import drop
+from .slices import drop_all
 
 _SIZE = const(548)  # of an answer
 _LONG_MS = const(60000)
 _NEVER = 1 << 46
-_MODULES = ("runtime.lifetime_sockets", "core.lifetime", "core.nat_kind")
+_MODULES = "runtime.lifetime_sockets core.lifetime core.nat_kind"
 
 
 class LifetimeSockets:
@@ -111,7 +110,7 @@ class LifetimeSockets:
         if kind.done:
             self.nat = kind.mapping, kind.filtering, kind.hairpin
             self._kind = kind = None
-            drop(core, "nat_kind")
+            drop_all("core.nat_kind")
             self.close()
         return True
 

@@ -93,13 +93,13 @@ class Management:
         # Some forgotten word may still lead here (`slices._empty`): it shall lead no further.
         self.model = self.notification = self.events = self.runner = None
         if self.agent.site["app"]["folder"]:
-            drop(sys.modules[APPLICATION], "parameters")
+            drop(APPLICATION + ".parameters")
         names = borrow("runtime.slice_names")
-        return (names.PARTS + names.SLICE).split()
+        return names.PARTS + names.SLICE
 
     def unload(self):
         """Drop what only one method of the ACS needs, or the boot. Nothing of it may be in use."""
-        drop_all(borrow("runtime.slice_names").PARTS.split())
+        drop_all(borrow("runtime.slice_names").PARTS)
 
     # Parameters and those who use them
 

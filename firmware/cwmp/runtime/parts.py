@@ -16,16 +16,16 @@ def add(agent, getters, setters):
     objects = DEVICE2
     if agent.site["device"]["root"] != "Device":
         objects = ()
-        wanted = ("part_gateway",)  # what it has of the others stands elsewhere in that model
+        # What it has of the others stands elsewhere in that model.
+        wanted = ("runtime.part_gateway",)
     else:
-        wanted = ["part_device"]
+        wanted = ["runtime.part_device"]
         if agent.site["time"]["ntp_server"]:
-            wanted.append("part_time")
+            wanted.append("runtime.part_time")
         if agent.port.network == "wlan":
-            wanted.append("part_wifi")
-    room = __name__.partition(".")[0] + ".runtime."
+            wanted.append("runtime.part_wifi")
     for name in wanted:
-        module = __import__(room + name, None, None, ("bind",))
+        module = __import__("cwmp." + name, None, None, ("bind",))
         texts, get, put = module.bind(agent)
         objects += texts
         getters.update(get)

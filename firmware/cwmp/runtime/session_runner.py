@@ -92,4 +92,4 @@ class SessionRunner:
 
 
 def _unload():
-    drop_all(_STEPS.split())
+    drop_all(_STEPS)

@@ -20,20 +20,21 @@ def scarce():
     return _scarce
 
 
-def drop(package, name):
-    """Forget the module `name` of `package`, if it is loaded. Nothing of it may be in use."""
-    module = _forget(package, name)
+def drop(full):
+    """Forget the module of this full name, if it is loaded. Nothing of it may be in use."""
+    module = _forget(full)
     if module is not None:  # a session that ended meanwhile may have dropped it
         _empty(module)
 
 
-def _forget(package, name):
-    full = package.__name__ + "." + name
+def _forget(full):
     module = sys.modules.get(full)
     if module is not None:
         # A dict that a key is taken out of keeps the value until the place is used again.
         sys.modules[full] = None
         del sys.modules[full]
+        above, _, name = full.rpartition(".")
+        package = sys.modules[above]
         setattr(package, name, None)
         delattr(package, name)
     return module
@@ -54,17 +55,15 @@ def borrow(name):
     """Return the module `room.name` of this package for one use. Where memory is scarce it lives
     only as long as the caller holds it.
     """
-    root = __name__.partition(".")[0]
-    room, _, last = name.partition(".")
-    package = getattr(__import__(root + "." + name), room)
-    return _forget(package, last) if scarce() else getattr(package, last)
+    full = "cwmp." + name
+    module = __import__(full, None, None, ("",))
+    if scarce():
+        _forget(full)
+    return module
 
 
 def drop_all(names):
-    """Forget those modules of this package, `room.name`, that are loaded, and collect."""
-    root = __name__.partition(".")[0] + "."
-    for full in names:
-        room, _, name = full.partition(".")
-        if root + full in sys.modules:
-            drop(sys.modules[root + room], name)
+    """Forget those modules of this package, a text of `room.name`s, that are loaded; collect."""
+    for name in names.split():
+        drop("cwmp." + name)
     gc.collect()

@@ -9,9 +9,9 @@ import time
 
 import machine
 
-from .. import VERSION, core
+from .. import VERSION
 from ..port.base import MARK
-from .slices import drop
+from .slices import drop_all
 
 SITE = "site.json"
 _BOARD = "board.json"
@@ -78,7 +78,7 @@ def _site(port):
     except MemoryError:
         raise ValueError("it does not fit into memory")
     finally:
-        drop(core, "settings")
+        drop_all("core.settings")
     if not site["device"]["serial_number"]:
         site["device"]["serial_number"] = port.unique_id()
     return site
