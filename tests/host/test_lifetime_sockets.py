@@ -30,7 +30,7 @@ def test_stun_53_goes_on_where_it_rested():
     kept = before.kept(world.clock.now)
     assert kept is not None
     modules, at, terms = kept[:3]
-    assert modules == ("runtime.lifetime_sockets", "core.lifetime", "core.nat_kind")
+    assert modules == "runtime.lifetime_sockets core.lifetime core.nat_kind"
     assert at == before.deadline() and at - world.clock.now > 10 * HOUR
     assert terms == world.device.binding.terms
     after = make(world, kept)

@@ -95,7 +95,7 @@ def server() -> Iterator[tuple[str, int]]:
 def test_stun_51_the_kind_is_found_where_the_acs_fixes_the_period(
     server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(lifetime_sockets, "drop", lambda *module: None)  # others here use it
+    monkeypatch.setattr(lifetime_sockets, "drop_all", lambda names: None)  # others here use it
     world = World(lambda clock, chance: [Nat(clock, chance, 60_000)], (30, 30))
     world.run(100_000)
     binding, now = world.device.binding, world.clock.now
