@@ -5,7 +5,7 @@ import gc
 import sys
 
 from .log import Clock, Log
-from .slices import borrow, scarce
+from .slices import borrow
 
 if sys.platform == "esp32":
     from ..port.esp32 import Esp32Port as BoardPort
@@ -28,9 +28,6 @@ def main():
         return
     failed = start.count_boot(port)
     start = None
-    if sys.platform == "esp32" and scarce():
-        https = site["acs"]["url"][:5] == "https"
-        held = borrow("port.heap").begin(port.network, https)  # noqa: F841 - while the agent runs
     try:
         log.set_level(site["log"]["level"])
         if failed >= FAILED_BOOTS:

@@ -115,7 +115,7 @@ class Management:
         except HttpError:
             agent.acs = None
         if agent.held is None and agent.saving and sys.platform == "esp32" and url[:5] == "https":
-            agent.held = borrow("port.heap").grow()
+            agent.held = borrow("port.heap").grow() or True  # once
 
     def _changed(self, name, by_acs):
         agent = self.agent

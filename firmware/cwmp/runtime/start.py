@@ -11,7 +11,7 @@ import machine
 
 from .. import VERSION
 from ..port.base import MARK
-from .slices import drop_all
+from .slices import borrow, drop_all, scarce
 
 SITE = "site.json"
 _BOARD = "board.json"
@@ -31,6 +31,9 @@ def site(port, log):
         found = _site(port)
     except ValueError as error:
         wrong = error
+    if found and sys.platform == "esp32" and scarce():
+        tls = found["acs"]["url"][:5] == "https"
+        port.held = borrow("port.heap").begin(port.network, tls)  # as long as the board is up
     _banner(log, port, found)
     if sys.implementation.version[:3] < OLDEST:
         text = "MicroPython is too old: this firmware needs {}.{}.{} or newer"
