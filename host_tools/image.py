@@ -160,12 +160,14 @@ def modules(board: Board, firmware: Path = FIRMWARE) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-image-") as folder:
         made = package(board, firmware)
         paths = [Path(path) for path in made.sources]
+        # Not in the threads: Python 3.11 mixes up the trees that two of them make at a time.
+        texts = [ordered(source).encode() for source in made.sources.values()]
 
         def compiled(at: int) -> bytes:
-            code = ordered(made.sources[paths[at].as_posix()]).encode()
             name = Path(made.source_of(paths[at].as_posix()))
             output = Path(folder) / f"{at}.mpy"
-            return renamed(compile_one(code, name, output, native, paths[at].stem), made.names)
+            code = compile_one(texts[at], name, output, native, paths[at].stem)
+            return renamed(code, made.names)
 
         with ThreadPoolExecutor(4) as pool:
             codes = pool.map(compiled, range(len(paths)))
