@@ -23,20 +23,20 @@ wire.emitter wire.hmac_sha1 wire.udp_request wire.stun core.freshness core.retry
 core.connection_request core.stun_transaction core.nat_binding core.periodic
 runtime.resolver runtime.udp runtime.discovery runtime.agent runtime.supervisor
 """
-RECORDS = "core.freshness_record port.nvs runtime.store"
 MANAGEMENT = """
-core.fault core.cwmp_types core.device2 core.data_model core.notification core.events
-wire.http_error runtime.management
+core.fault core.cwmp_types core.device2 core.data_model wire.http_error runtime.management
 """
 SESSION = """
-wire.http wire.soap core.rpc core.rpc_parts core.session
+wire.soap core.rpc core.rpc_parts core.session
 runtime.stream runtime.http_client runtime.session_runner
 """
 READING = "wire.xml wire.envelope"  # an envelope of the ACS
+OWED = "core.model_recall core.notification core.events"  # what the ACS is to be told
 FAULT = "wire.soap_fault core.rpc_fault"
-SENDING = "wire.http_head runtime.http_send"
+SENDING = "wire.request_head runtime.http_send"
+RECEIVING = "wire.http runtime.http_receive"
 PREPARED = "core.prepared_inform runtime.prepared"  # where there is memory for it
-WRITING = "core.model_record core.cwmp_parse core.model_values"
+WRITING = "core.model_record core.model_values"
 VISIT = "wire.http_request core.tcp_request runtime.tcp_visit"  # somebody at the doorbell
 # What stays, or for a whole session; all else comes and goes within one, or sees to one thing.
 STAYING = """
@@ -94,11 +94,12 @@ def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
     heads = {
         "boot": f"{BOOT} port.{port} port.{driver}",
         "runtime.agent": AGENT,
-        "runtime.store": RECORDS,
         "runtime.management": MANAGEMENT,
         "runtime.session_runner": SESSION,
         "wire.envelope": READING,
         "runtime.http_send": SENDING,
+        "runtime.http_receive": RECEIVING,
+        "core.events": OWED,
         "core.rpc_fault": FAULT,
         "runtime.prepared": PREPARED,
         "core.model_values": WRITING,

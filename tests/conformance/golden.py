@@ -31,7 +31,7 @@ PATIENCE = 10  # s, for what a transcript says comes next
 # The board: its clock stands, its dice always fall alike, and its heap is nobody's business.
 BOOT = """
 from cwmp.port import base, unix
-from cwmp.runtime import http_send, management, part_device
+from cwmp.runtime import http_send, values
 
 class Dice:
     drawn = 0
@@ -45,22 +45,14 @@ base.Port.random_bytes = lambda self, count: bytes(range(1, count + 1))
 base.Port.raw_sockets = False
 unix.UnixPort.unix_time = lambda self: 1767268800
 http_send.os = Dice
-usual = management.Management._getters
+usual = values.value
 
-def getters(self):
-    found = usual(self)
-    found["up_time"] = lambda: 77
-    return found
+def value(management, key):
+    if key == "up_time":
+        return 77
+    return 128 if key.startswith("memory") else usual(management, key)
 
-management.Management._getters = getters
-bind = part_device.bind
-
-def bound(agent):
-    objects, get, put = bind(agent)
-    get["memory_total"] = get["memory_free"] = lambda: 128
-    return objects, get, put
-
-part_device.bind = bound
+values.value = value
 """
 
 

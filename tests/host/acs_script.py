@@ -254,7 +254,7 @@ def one_post(more: str = "", body: str = "INFORM") -> str:
 async def main():
     c = client({more})
     await post(c, {body})
-    await c.close()
+    c.drop()
     print(open_sockets())
 """
 
@@ -300,7 +300,7 @@ async def main():
     c = client()
     for _ in range(3):
         await post(c)
-    await c.close()
+    c.drop()
     print(open_sockets())
 """
 

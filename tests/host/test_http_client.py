@@ -24,7 +24,7 @@ async def main():
     c = client()
     await post(c)
     await post(c, EMPTY)
-    await c.close()
+    c.drop()
 """,
         always_204,
     )
@@ -89,7 +89,7 @@ async def main():
     await post(c, Body(b"a" * 100, b"", b"b" * 3000, memoryview(b"c" * 10), length=None))
     await post(c, EMPTY)
     await post(c, Body(length=None))
-    await c.close()
+    c.drop()
 """,
         with_aiohttp,
     )
@@ -116,10 +116,10 @@ async def main():
     c = client()
     await post(c, INFORM, ready)
     await post(c, EMPTY, ready)
-    await c.close()
+    c.drop()
     c = client()
     await post(c)
-    await c.close()
+    c.drop()
     print(INFORM.asked)
 """,
         always_204,
@@ -143,7 +143,7 @@ async def main():
     c = client()
     for _ in range(5):
         await post(c)
-    await c.close()
+    c.drop()
     print(open_sockets())
 """,
         always_204,
@@ -171,7 +171,7 @@ async def main():
         await post(c)
         while c.stream is not None and c.stream.idle(bytearray(1)):
             await asyncio.sleep_ms(1)
-    await c.close()
+    c.drop()
     print(open_sockets())
 """,
         handler,
@@ -198,7 +198,7 @@ async def main():
     await post(c)
     await post(client(), Body(b"ring"))
     await post(c)
-    await c.close()
+    c.drop()
 """,
         handler,
     )
@@ -222,7 +222,7 @@ async def main():
     c = client()
     await post(c, Body(b"one"))
     await post(c, Body(b"two"))
-    await c.close()
+    c.drop()
 """,
         handler,
     )
@@ -376,7 +376,7 @@ async def main():
     c = client(buffer=bytearray(64))
     await post(c)
     await post(c)
-    await c.close()
+    c.drop()
 """,
         handler,
     )
@@ -405,7 +405,7 @@ async def main():
     c = client()
     await post(c)
     await post(c)
-    await c.close()
+    c.drop()
 """,
         handler,
     )

@@ -47,7 +47,7 @@ async def main():
     c = client()
     await post(c, INFORM, ready)
     await post(c, EMPTY)
-    await c.close()
+    c.drop()
 """,
         GenieDigest(),
     )
@@ -138,7 +138,7 @@ async def main():
     c = client(allow_basic=True)
     await post(c)
     await post(c)
-    await c.close()
+    c.drop()
 """,
         basic_only,
     )
@@ -189,7 +189,7 @@ async def main():
     c = client()
     for _ in range(5):
         await post(c)
-    await c.close()
+    c.drop()
 """,
         handler,
     )
@@ -231,7 +231,7 @@ async def main():
     c = client()
     for _ in range(4):
         await post(c)
-    await c.close()
+    c.drop()
     await post(client())
 """,
         handler,
@@ -259,7 +259,7 @@ async def main():
     c = client()
     for _ in range(10):
         await post(c)
-    await c.close()
+    c.drop()
 """,
         handler,
     )

@@ -41,7 +41,8 @@ class Count:
     def __call__(self): return self.take
     def take(self, piece): self.size += len(piece)
 
-from cwmp.runtime import http_open, http_send
+from cwmp.runtime import http_exchange, http_open, http_receive, http_send
+from cwmp.wire import http_head
 async def main():
     c = client(body_limit=6000000)
     count = Count()
@@ -92,7 +93,7 @@ async def main():
     c = client()
     await post(c, Big())
     await post(c, BigSized())
-    await c.close()
+    c.drop()
 """,
         always_204,
     )
@@ -193,7 +194,7 @@ async def main():
     ("stage", "reached"),
     [
         ("connect", "c.stream is None"),
-        ("response", "not c._untouched and not c._sending"),
+        ("response", "not c.untouched and not c.sending"),
         ("body", "answer.made"),
     ],
 )
@@ -230,7 +231,7 @@ async def main():
     print(len(asyncio.core._io_queue.map))
     c = client()
     await post(c, Body(b"last"))
-    await c.close()
+    c.drop()
     print(open_sockets())
 """,
         handler,
@@ -315,7 +316,7 @@ async def main():
     c = client(tls=lambda: context{more})
     await post(c)
     await post(c)
-    await c.close()
+    c.drop()
     print(open_sockets())
 """
 

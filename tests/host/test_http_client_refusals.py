@@ -35,7 +35,7 @@ async def main():
     c = client()
     await post(c, INFORM, prepare(URL, INFORM))
     await post(c, EMPTY)
-    await c.close()
+    c.drop()
     await post(client())
 """,
         handler,

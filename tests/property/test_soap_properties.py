@@ -253,7 +253,7 @@ def test_cwmp_21_any_envelope_leaves_a_session_that_goes_on_or_failed(
             message = session.received(200)
         except (SessionError, XmlError, SoapError) as error:
             assert 0 < len(str(error)) < 80 and not isinstance(error, CwmpFault)
-            session.failed()
+            device.events.failed()
             break
         if message is None:
             break

@@ -66,7 +66,7 @@ class Device:
         def log(level, area, text):
             self.log.append(f"{level} {area}: {text}")
 
-        session = Session(self.model, self.events, self.notification, unix, log=log, **options)
+        session = Session(self.model, lambda: self.events, unix, log=log, **options)
         session.jobs = lambda: self.jobs
         return session
 

@@ -2,7 +2,16 @@
 values on hand.
 """
 
-from cwmp.core import model_attributes, model_record, model_restore, model_values
+from cwmp.core import (
+    inform,
+    model_attributes,
+    model_checks,
+    model_recall,
+    model_record,
+    model_restore,
+    model_values,
+    rpc_names,
+)
 from cwmp.core.data_model import DataModel
 from cwmp.core.device2 import DEVICE2
 from cwmp.core.settings import load
@@ -15,19 +24,29 @@ class Model(DataModel):
     """With what the modules beside the data model do to it as methods."""
 
     def set_errors(self, items):
-        return model_values.set_errors(self, items)
+        return model_checks.set_errors(self, items)
 
     def set(self, items, parameter_key):
-        return model_values.set_all(self, items, parameter_key)
+        model_checks.check_all(self, items, parameter_key)
+        return model_values.commit(self, items, True, parameter_key)
 
     def set_local(self, name, text):
-        model_values.set_local(self, name, text)
+        model_checks.set_local(self, name, text)
 
     def set_attributes(self, items):
         model_attributes.set_attributes(self, items)
 
     def snapshot(self):
         return model_record.record(self, self.values, self.kept_attributes, self.rows)
+
+    def recall(self, record):
+        model_recall.recall(self, record)
+
+    def children(self, path, next_level):
+        return rpc_names.children(self, path, next_level)
+
+    def forced_inform(self):
+        return inform.forced(self)
 
     def restore(self, record):
         return model_restore.restore(self, record)

@@ -248,21 +248,21 @@ def test_b18_dirty_says_when_the_store_is_behind():
     notification = Notification(board.model)
     queue = EventQueue(notification)
     queue.after_boot("http://a/")
-    assert queue.dirty
-    queue.dirty = False
+    assert queue.owed["dirty"]
+    queue.owed["dirty"] = False
     for code in ("2 PERIODIC", "6 CONNECTION REQUEST", "8 DIAGNOSTICS COMPLETE"):
         queue.add(code)  # nothing of these goes to flash: no wear
     queue.for_inform()
-    assert not queue.dirty
+    assert not queue.owed["dirty"]
     queue.add("M Reboot", "k")
-    assert queue.dirty
-    queue.dirty = False
+    assert queue.owed["dirty"]
+    queue.owed["dirty"] = False
     notification.changed(INFO + "ProvisioningCode", False)
-    assert queue.dirty and notification.dirty
-    queue.dirty = False
-    assert not notification.dirty
+    assert queue.owed["dirty"]
+    queue.owed["dirty"] = False
+    assert not notification.owed["dirty"]
     queue.delivered(queue.for_inform())
-    assert queue.dirty and queue.snapshot()["events"] == []
+    assert queue.owed["dirty"] and queue.snapshot()["events"] == []
 
 
 def test_b18_restore_of_odd_records():

@@ -3,7 +3,7 @@ from support import raises
 from cwmp.wire.cookies import parse_cookie
 from cwmp.wire.http import ResponseReader
 from cwmp.wire.http_error import HttpError
-from cwmp.wire.http_head import request_head
+from cwmp.wire.request_head import request_head
 from cwmp.wire.url import parse_url
 
 

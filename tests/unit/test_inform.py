@@ -118,7 +118,7 @@ def test_cwmp_30_prepared_inform_is_the_same_as_one_written_on_demand():
         session = device.session(unix, prepared=prepared)
         message = session.begin()
         assert session.is_prepared and message.length == len(bytes_of(message))
-        session.failed()
+        device.events.failed()
         device.events.add("6 CONNECTION REQUEST")
         plain = device.session(unix)
         assert bytes_of(message) == bytes_of(plain.begin()) and not plain.is_prepared

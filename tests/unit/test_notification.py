@@ -13,7 +13,7 @@ CODE = INFO + "ProvisioningCode"
 
 def active(notification):
     """Whether a pending change asked for a session and is in no Inform yet."""
-    return notification.pending() and 2 in notification._pending.values()
+    return notification.pending() and 2 in notification.owed["changes"].values()
 
 
 def build(asking=(), passive=()):
@@ -172,9 +172,9 @@ def test_stun_63_device2_has_the_throttle_and_no_notification_limit():
 
 def test_cwmp_63_changes_survive_a_boot():
     board, notification = build([ADDRESS], [NAT])
-    notification.dirty = False
+    notification.owed["dirty"] = False
     notification.changed(ADDRESS, False)
-    assert notification.dirty
+    assert notification.owed["dirty"]
     notification.changed(NAT, False)
     notification.for_inform()
     kept = notification.snapshot()
@@ -185,7 +185,7 @@ def test_cwmp_63_changes_survive_a_boot():
     again.restore(kept)
     assert active(again) and sorted(again.for_inform()) == [NAT, ADDRESS]
     again.delivered([ADDRESS, NAT])
-    assert again.dirty and again.snapshot() == {}
+    assert again.owed["dirty"] and again.snapshot() == {}
 
 
 def test_cwmp_63_restore_of_odd_records():

@@ -31,11 +31,14 @@ class Agent:
 
 
 def values(address):
-    objects, get, put = part_wifi.bind(Agent(address))
+    agent = Agent(address)
     device = Device()
-    getters = device.model.getters.copy()
-    getters.update(get)
-    model = Model(DEVICE2 + objects, device.model.settings, getters, setters=put)
+    model = Model(
+        DEVICE2 + part_wifi.texts(agent),
+        device.model.settings,
+        device.model.getters,
+        others=lambda key: part_wifi.value(agent, key.partition("wifi.")[2]),
+    )
     return {name[12:]: model.get(name)[0] for name in model.expand("Device.WiFi.")}
 
 

@@ -346,13 +346,13 @@ def test_cwmp_24_a_session_that_fails_half_way_keeps_what_it_owes():
     device.model.set_local("Device.DeviceInfo.ProvisioningCode", "new")
     session = device.session()
     session.begin()
-    session.failed()
+    device.events.failed()
     assert device.events.for_inform() == [("2 PERIODIC", ""), ("4 VALUE CHANGE", "")]
     # After the InformResponse nothing of that is owed any more, however the session ends.
     session = device.session()
     session.begin()
     received(session, inform_response())
-    session.failed()
+    device.events.failed()
     assert device.events.for_inform() == []
 
 

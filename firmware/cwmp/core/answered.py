@@ -30,7 +30,7 @@ def answered(session, said):
     elif method == "Inform":
         _accepted(session, said)
     else:
-        session.events.delivered(session.informed, method)
+        session.events().delivered(session.informed, method)
     if said.message_id is not None and said.message_id.strip() != str(session.message_id):
         session.log("W", "session", "id-differs method=" + method)
     if session.request:
@@ -49,8 +49,9 @@ def _accepted(session, said):
     elif not session.uri:
         raise SessionError("CWMP version not supported")
     session.inform_accepted = True
-    session.events.delivered(session.informed)
-    session.notification.delivered(session.names)
+    events = session.events()
+    events.delivered(session.informed)
+    events.notification.delivered(session.names)
     session.log("I", "session", "accepted")
     if session.on_inform_accepted:
         session.on_inform_accepted()

@@ -1,9 +1,9 @@
 """The data model: reading it, over a declaration such as DEVICE2.
 
 The declared texts are read where they are: only values and attributes that differ from their
-defaults take more memory. What only a write or a boot needs is in modules of its own, loaded then:
-`model_values`, `model_attributes`, `model_record`, `model_restore` and `rpc_objects`. They use the
-attributes below.
+defaults take more memory. What only a write, a boot or one method needs is in modules of its own,
+loaded then: `model_checks`, `model_values`, `model_attributes`, `model_record`, `model_recall`,
+`model_restore`, `rpc_names` and `rpc_objects`. They use the attributes below.
 """
 
 from .cwmp_types import TYPES, UNKNOWN_TIME, to_native, to_text
@@ -14,7 +14,8 @@ _ACCESS_DEFAULT = ("Subscriber",)
 
 class DataModel:
     """Parameters by full name. `settings` is what `settings.load` returned, `getters` {name:
-    callable -> value}, with the instance number as argument in a table.
+    callable -> value}, with the instance number as argument in a table, and `others(name)` a value
+    that none of them gives.
 
     `told` (dict) outlives this object where a board drops it between sessions. `checked`: the
     declaration and the record of `restore` were already taken since the boot.
@@ -25,11 +26,20 @@ class DataModel:
     """
 
     def __init__(
-        self, declaration, settings, getters, log=None, told=None, checked=False, setters=None
+        self,
+        declaration,
+        settings,
+        getters,
+        log=None,
+        told=None,
+        checked=False,
+        setters=None,
+        others=None,
     ):
         self.objects = declaration
         self.settings = settings
         self.getters = getters
+        self.others = others
         self.setters = setters or {}  # name: callable(value), or (number, value) in a table
         self.volatile = {}  # name: text, of those that begin with ~; the runtime keeps it
         self.rows = {}  # table: [next number, numbers ...], where the ACS may create rows
@@ -74,25 +84,6 @@ class DataModel:
             self.find(path)
             return iter((path,))
         return (name for name, _ in self.below(path) if name[-1] != ".")
-
-    def children(self, path, next_level):
-        """Return an iterator of (name, writable) for GetParameterNames (CWMP-53); CwmpFault 9005
-        or 9003.
-        """
-        if path and path[-1] != ".":
-            flags = self.find(path)[1]
-            if next_level:
-                raise CwmpFault(9003, "NextLevel with a complete name")
-            return iter(((path, "W" in flags),))
-        return (
-            (name, "W" in flags)
-            for name, flags in self.below(path)
-            if not next_level or (name != path and "." not in name[len(path) : -1])
-        )
-
-    def forced_inform(self):
-        """Return an iterator of the names that every Inform carries (CWMP-31)."""
-        return (name for name, flags in self.below("") if "I" in flags)
 
     def below(self, path):
         """Return an iterator of (name, flags) of all that a partial or empty path stands for, the
@@ -169,9 +160,13 @@ class DataModel:
         """Return the canonical text of what `find` found; without a `name` its default."""
         kind, _, _, default, number = row
         if default[0] == "@":
-            getter = self.getters[default[1:]]
+            getter = self.getters.get(default[1:])
             try:
-                return to_text(kind, getter(number) if number else getter())
+                if getter is None:
+                    value = self.others(default[1:])
+                else:
+                    value = getter(number) if number else getter()
+                return to_text(kind, value)
             except Exception as error:  # noqa: BLE001
                 # A sensor that fails must not end a session in the middle of an answer.
                 self.log("E", "model", 'getter={} error="{}"'.format(default[1:], repr(error)))
@@ -210,14 +205,6 @@ class DataModel:
         if self.on_change:
             self.on_change(name, False)
 
-    def recall(self, record):
-        """Take back a record that `model_restore.restore` has seen since the boot."""
-        self.values = part(record, "values")
-        self.rows = part(record, "rows")
-        self.kept_attributes = {}
-        for name, kept in part(record, "attributes").items():
-            self.kept_attributes[name] = (kept[0], tuple(kept[1]))
-
 
 def _lines(owner, text, end):
     # Yields (name, flags) of the lines of `text` from its first line's `end` on.
@@ -226,12 +213,6 @@ def _lines(owner, text, end):
         end = text.find("\n", line)
         name, flags, _ = text[line:end].split(" ", 2)
         yield owner + name, flags
-
-
-def part(record, key):
-    """Return the dict that a record from flash has there, be it empty."""
-    found = record.get(key) if isinstance(record, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _nothing(level, area, text):

@@ -57,25 +57,15 @@ _SENT = const(5)  # in the Inform of the running session
 class EventQueue:
     """Events by code and CommandKey, at most 64 of them. `notification` (a Notification) decides
     on 4 VALUE CHANGE.
+
+    What it knows is in `notification.owed`: "events", "acs", the URL of the ACS that BOOTSTRAP
+    went, or is to go, to, and "dirty", True while the store does not hold what `snapshot` returns.
     """
 
     def __init__(self, notification=None, log=None):
-        self._notification = notification or Notification(None)
+        self.notification = notification or Notification(None)
+        self.owed = self.notification.owed
         self._log = log
-        self._events = []
-        self._acs = None  # URL of the ACS that BOOTSTRAP went, or is to go, to
-        self._dirty = False
-
-    @property
-    def dirty(self):
-        """True while the store does not hold what `snapshot` returns; the runtime sets it to
-        False.
-        """
-        return self._dirty or self._notification.dirty
-
-    @dirty.setter
-    def dirty(self, value):
-        self._dirty = self._notification.dirty = value
 
     def add(self, code, key=""):
         """Queue an event; False when there is no room for one more `M` event. ValueError: unknown
@@ -92,7 +82,8 @@ class EventQueue:
             return True
         at = 0
         listed = 0
-        for other in self._events:
+        events = self.owed["events"]
+        for other in events:
             if other[_PLACE] == place and not keyed:
                 other[_SENT] = False  # again: the Inform under way does not tell that
                 return True
@@ -104,20 +95,20 @@ class EventQueue:
             if self._log:
                 self._log("W", "session", f'event-dropped code="{code}" reason=full')
             return False
-        self._events.insert(at, [place, code, flags, answer or "Inform", key, False])
+        events.insert(at, [place, code, flags, answer or "Inform", key, False])
         self._changed(flags)
         return True
 
     def _changed(self, flags):
         if "B" in flags:
-            self._dirty = True
+            self.owed["dirty"] = True
 
     def for_inform(self):
         """Return [(code, key)] for an Inform; 4 VALUE CHANGE iff it includes changes (CWMP-33)."""
-        changes = self._notification.pending()
+        changes = self.notification.pending()
         place = _TABLE.find(VALUE_CHANGE)
         listed = []
-        for event in self._events:
+        for event in self.owed["events"]:
             if changes and event[_PLACE] > place:
                 listed.append((VALUE_CHANGE, ""))
                 changes = False
@@ -129,22 +120,25 @@ class EventQueue:
 
     def pending(self):
         """Return the undelivered [(code, key)]; changes are told by `Notification.names`."""
-        return [(event[_CODE], event[_CODE_KEY]) for event in self._events]
+        return [(event[_CODE], event[_CODE_KEY]) for event in self.owed["events"]]
 
     def delivered(self, events, answer="Inform"):
         """Remove those of [(code, key)] that were listed and a response to `answer` delivers."""
         for code, key in events:
-            for event in self._events:
+            waiting = self.owed["events"]
+            for event in waiting:
                 if event[_CODE] == code and event[_ANSWER:] == [answer, key, True]:
-                    self._events.remove(event)
+                    waiting.remove(event)
                     self._changed(event[_FLAGS])
                     break
 
     def failed(self):
         """The session failed: 6 CONNECTION REQUEST goes (TCR-24), all else waits, changes too."""
-        self._notification.failed()
-        self._events = [event for event in self._events if "X" not in event[_FLAGS]]
-        for event in self._events:
+        self.notification.failed()
+        self.owed["events"] = events = [
+            event for event in self.owed["events"] if "X" not in event[_FLAGS]
+        ]
+        for event in events:
             event[_SENT] = False
 
     def contact(self, url):
@@ -152,48 +146,49 @@ class EventQueue:
 
         Then 0 BOOTSTRAP is queued, and what the previous ACS was owed is discarded (CWMP-40).
         """
-        if url == self._acs:
+        if url == self.owed["acs"]:
             return False
-        self._acs = url
         self.bootstrap()
+        self.owed["acs"] = url
         return True
 
     def bootstrap(self):
         """Queue 0 BOOTSTRAP alone: a new ACS, or a factory reset."""
-        self._events = []
-        self._notification.clear()
+        self.owed["events"] = []
+        self.notification.clear()
         self.add("0 BOOTSTRAP")
 
     def snapshot(self):
         """Return the record for the store: what survives a boot, the pending changes and the ACS
         known.
         """
+        owed = self.owed
         events = [
-            (event[_CODE], event[_CODE_KEY]) for event in self._events if "B" in event[_FLAGS]
+            (event[_CODE], event[_CODE_KEY]) for event in owed["events"] if "B" in event[_FLAGS]
         ]
-        return {"acs": self._acs, "events": events, "changes": self._notification.snapshot()}
+        return {"acs": owed["acs"], "events": events, "changes": self.notification.snapshot()}
 
     def restore(self, record):
         """Take back a snapshot (dict or None); events this version does not know are dropped."""
         if not isinstance(record, dict):
             record = {}
-        self._events = []
-        self._acs = record.get("acs")
+        self.owed["events"] = []
+        self.owed["acs"] = record.get("acs")
         events = record.get("events")
         for event in events if isinstance(events, list) else ():
             try:
                 self.add(event[0], event[1])
             except (ValueError, IndexError, TypeError):
                 continue
-        self._notification.restore(record.get("changes"))
-        self._dirty = False
+        self.owed["dirty"] = False
+        self.notification.restore(record.get("changes"))
 
     def after_boot(self, url=None):
         """Apply the retention rules of a boot, then add BOOTSTRAP if the ACS at `url` is new, then
         1 BOOT.
         """
         self.failed()
-        self._events = [event for event in self._events if "B" in event[_FLAGS]]
+        self.owed["events"] = [event for event in self.owed["events"] if "B" in event[_FLAGS]]
         if url:
             self.contact(url)
         self.add("1 BOOT")

@@ -15,13 +15,14 @@ _OUI = "Device.DeviceInfo.ManufacturerOUI"
 
 def begin(session):
     """-> the Inform of a new session. What it lists stays the same when the ACS wants it again."""
-    events = session.events.for_inform()
+    owed = session.events()
+    events = owed.for_inform()
     if not events:
         # The console asked, or a session broke off behind its Inform: one event has to be
         # listed (CWMP-30), and a vendor's own is the only one that claims nothing.
         events = [(f"X {session.model.value(_OUI)} SESSION", "")]
     session.informed = events
-    session.names = session.notification.for_inform()
+    session.names = owed.notification.for_inform()
     prepared = session.prepared
     if prepared and not session.names and prepared.fits(events, session.retry_count):
         session.message_id = prepared.message_id
@@ -44,11 +45,16 @@ def again(session):
     )
 
 
+def forced(model):
+    """-> list of the names that every Inform carries (CWMP-31)."""
+    return [name for name, flags in model.below("") if "I" in flags]
+
+
 def inform_names(model, changed, events=()):
     """-> names of the ParameterList: the forced ones, then what is only in `changed`, or wanted
     with one of the `events` (CWMP-33).
     """
-    names = list(model.forced_inform())
+    names = forced(model)
     if len(model.rows.get(INFORM_TABLE, ())) > 1:
         from .inform_parameters import wanted  # noqa: PLC0415
 

@@ -2,12 +2,13 @@
 
 from .cwmp_parse import parse
 from .cwmp_types import TYPES
-from .data_model import part
 from .fault import CwmpFault
 from .model_attributes import check as check_attributes
 from .model_attributes import merge
+from .model_checks import checked
+from .model_recall import part
 from .model_record import keep
-from .model_values import checked, hand_over
+from .model_values import hand_over
 
 
 def check(model):
@@ -28,7 +29,7 @@ def check(model):
                 model.object(default[1:])
             elif default[0] != "@":
                 parse(row[0], model.text(None, row))
-            elif default[1:] not in model.getters or (
+            elif (default[1:] not in model.getters and not model.others) or (
                 "W" in flags and default[1:] not in model.setters
             ):
                 raise ValueError("no getter or setter " + default)

@@ -1,101 +1,13 @@
-"""Writes to the data model, all or nothing (CWMP-51, CWMP-52). Loaded by the first one."""
+"""Writes to the data model, all or nothing (CWMP-51, CWMP-52). Loaded when `model_checks` has let
+them pass.
+"""
 
-from micropython import const
-
-from .cwmp_parse import local_name, parse
+from .cwmp_parse import parse
 from .cwmp_types import to_native
 from .fault import CwmpFault
 from .model_record import keep
 
 _PARAMETER_KEY = "Device.ManagementServer.ParameterKey"
-_KEY_SIZE = const(32)
-_INTEGERS = ("int", "unsignedInt")
-
-
-def checked(model, name, text, xsi_type=None):
-    """Return the canonical text of a write, or raise the fault of this one parameter (DM-05)."""
-    kind, flags, limit, _, _ = model.find(name)
-    if "W" not in flags:
-        raise CwmpFault(9008)
-    if xsi_type:
-        given = local_name(xsi_type)
-        if given != kind and not (given in _INTEGERS and kind in _INTEGERS):
-            raise CwmpFault(9006, "Type is " + kind)
-    try:
-        text = parse(kind, text)
-    except ValueError as error:
-        raise CwmpFault(9007, str(error))
-    if kind == "string":
-        if limit and not limit.isdigit():
-            if text not in limit.split("|"):
-                raise CwmpFault(9007, "Not one of " + limit)
-        elif limit and len(text) > int(limit):
-            raise CwmpFault(9007, "Longer than " + limit)
-        if "U" in flags and not _is_url(text):
-            raise CwmpFault(9007, "Not an http or https URL")
-        if "N" in flags or "E" in flags:
-            from .inform_parameters import check  # noqa: PLC0415 - a table that few ACSs use
-
-            check(model, flags, text)
-    elif limit:
-        lowest, highest = limit.split(":")
-        if not int(lowest) <= int(text) <= int(highest):
-            raise CwmpFault(9007, f"Not within {lowest} to {highest}")
-    return text
-
-
-def set_errors(model, items):
-    """Return [(name, code, text)] for a SetParameterValues of [(name, text, xsi type or None)].
-
-    Names that are listed twice come first, with 9003: they make the whole call wrong (CWMP-51).
-    """
-    errors = []
-    seen = set()  # of short hashes: the names themselves are in `items`
-    for number, (name, text, xsi_type) in enumerate(items):
-        key = hash(name)
-        if key in seen and _occurs(items, number, name) == 1:
-            errors.append((name, 9003, "Listed twice"))
-        seen.add(key)
-        try:
-            checked(model, name, text, xsi_type)
-        except CwmpFault as fault:
-            errors.append((name, fault.code, fault.text))
-    return errors
-
-
-def _occurs(items, number, name):
-    # How often `name` is among the first `number` items.
-    count = 0
-    for other, _, _ in items:
-        number -= 1
-        if number < 0:
-            break
-        count += other == name
-    return count
-
-
-def set_all(model, items, parameter_key):
-    """Write all `items` or none, and the ParameterKey (CWMP-51, 52); return the Status, 0 or 1.
-
-    They are on flash before this returns and before anything is changed in memory. CwmpFault 9003
-    with `details`, or 9002 when flash failed.
-    """
-    errors = set_errors(model, items)
-    if errors:
-        details = [error for error in errors if error[1] != 9003]
-        raise CwmpFault(
-            9003, None if len(details) == len(errors) else "Parameter listed twice", details
-        )
-    if len(parameter_key) > _KEY_SIZE:
-        raise CwmpFault(9003, "ParameterKey is longer than 32")
-    return commit(model, items, True, parameter_key)
-
-
-def set_local(model, name, text):
-    """A write by the device itself or its console, which notifies the ACS; CwmpFault 9005, 9007,
-    9008, 9002.
-    """
-    commit(model, ((name, checked(model, name, text), None),), False)
 
 
 def commit(model, items, by_acs, parameter_key=None):
@@ -192,10 +104,3 @@ def _take_back(model, items, before):
                 hand_over(model, row, text)
             except Exception as error:  # noqa: BLE001
                 model.log("E", "model", 'setter={} error="{}"'.format(row[3][1:], repr(error)))
-
-
-def _is_url(text):
-    rest = text[7:] if text.startswith("http://") else ""
-    if text.startswith("https://"):
-        rest = text[8:]
-    return rest != "" and rest[0] not in "/?#:" and " " not in text

@@ -3,7 +3,7 @@
 from ..wire.soap import Message
 from .cwmp_types import unix_to_iso
 from .device2 import INFORM_TABLE
-from .inform import InformMessage
+from .inform import InformMessage, forced
 
 CONNECTION_REQUEST = "6 CONNECTION REQUEST"
 
@@ -42,7 +42,7 @@ class PreparedInform:
                 self._model,
                 str(self.message_id),
                 ((CONNECTION_REQUEST, ""),),
-                list(self._model.forced_inform()),
+                forced(self._model),
                 None,
                 0,
             )

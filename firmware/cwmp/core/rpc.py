@@ -14,7 +14,8 @@ SERVED_BY = """\
 core.rpc_device GetRPCMethods Reboot FactoryReset
 core.rpc_values SetParameterValues GetParameterValues
 core.rpc_names GetParameterNames
-core.rpc_attributes SetParameterAttributes GetParameterAttributes
+core.rpc_attributes GetParameterAttributes
+core.rpc_attributes_set SetParameterAttributes
 core.rpc_objects AddObject DeleteObject
 core.rpc_transfers Download Upload ScheduleInform GetQueuedTransfers GetAllQueuedTransfers"""
 

@@ -39,9 +39,14 @@ class ParameterValues(Packed):
 def _set(session, arguments):
     items = arguments.checked()
     key = checked("ParameterKey", arguments.parameter_key, _KEY)
-    from .model_values import set_all  # noqa: PLC0415 - nobody reads with it
+    from .model_checks import check_all  # noqa: PLC0415 - nobody reads with it
 
-    status = set_all(session.model, items, key)
+    check_all(session.model, items, key)
+    if session.unload:
+        session.unload()
+    from .model_values import commit  # noqa: PLC0415 - a slice
+
+    status = commit(session.model, items, True, key)
     return response, "SetParameterValues", f"<Status>{status}</Status>"
 
 

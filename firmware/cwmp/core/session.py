@@ -5,8 +5,8 @@
         status = post(message, session.sink)  # feeds the body of the response, if it has one
         message = session.received(status)
 
-`SessionError`, or a ValueError of what `sink()` gives, means that the session failed: call
-`failed()`. After a good end the flags say what is left to do. Only one session exists at a time
+`SessionError`, or a ValueError of what `sink()` gives, means that the session failed: tell the
+EventQueue. After a good end the flags say what is left to do. Only one session exists at a time
 (CWMP-25): the agent sees to that.
 """
 
@@ -24,7 +24,8 @@ class SessionError(Exception):
 
 
 class Session:
-    """`unix_time`: seconds, or None without a clock. `message_id`: int, cwmp:ID of the Inform.
+    """`events()` gives the EventQueue, for one use. `unix_time`: seconds, or None without a clock.
+    `message_id`: int, cwmp:ID of the Inform.
 
     `prepared`: a PreparedInform, used when it fits. `requests`: list of `Request`, taken one at a
     time. `on_inform_accepted()` is called when the InformResponse came, after events and changes
@@ -35,7 +36,6 @@ class Session:
         self,
         model,
         events,
-        notification,
         unix_time,
         retry_count=0,
         message_id=1,
@@ -46,7 +46,6 @@ class Session:
     ):
         self.model = model
         self.events = events
-        self.notification = notification
         self.requests = list(requests)
         self.inform_accepted = False
         self.reboot = None  # CommandKey
@@ -66,7 +65,7 @@ class Session:
         self.request = None  # our request that waits for its response
         self.outstanding = None  # method of that request, "Inform" at first
         self.resends = 0
-        self._reader = None  # of the response under way
+        self.reader = None  # of the response under way
 
     def begin(self):
         """-> the Inform."""
@@ -81,15 +80,15 @@ class Session:
             self.unload()
         from ..wire.envelope import EnvelopeReader  # noqa: PLC0415 - a slice
 
-        self._reader = EnvelopeReader(rpc.collector)
-        return self._reader.feed
+        self.reader = EnvelopeReader(rpc.collector)
+        return self.reader.feed
 
     def received(self, status):
         """-> the next Message to POST, None when the session is complete. The body of the response
         went to what `sink` gave, if there was one.
         """
-        reader = self._reader
-        self._reader = said = None
+        reader = self.reader
+        self.reader = said = None
         if status != 200 and status != 204:
             raise SessionError(f"HTTP status {status}")
         if reader is not None:
@@ -103,43 +102,15 @@ class Session:
             if self.outstanding and said.must_understand_unknown is not None:
                 raise SessionError(f"header {said.must_understand_unknown} not understood")
         if said is not None and not self.outstanding:
-            return self._answer(said)
+            from .answer import answer  # noqa: PLC0415 - a slice
+
+            return answer(self, said)
         if not self.outstanding and not self.requests:
             return None  # the ACS has nothing to ask
         from .answered import answered, next_request  # noqa: PLC0415 - a slice
 
         # Without an envelope there is no HoldRequests either.
         return answered(self, said) if self.outstanding else next_request(self)
-
-    def failed(self):
-        """Keep what was not delivered, drop what must not be retried."""
-        self._reader = None
-        self.events.failed()
-        if not self.inform_accepted:
-            self.notification.failed()
-
-    def _answer(self, said):
-        method = said.method
-        if method == "Fault" or method.endswith("Response"):
-            raise SessionError("unexpected response")
-        try:
-            if said.must_understand_unknown is not None:
-                from .rpc_fault import header_unknown  # noqa: PLC0415
-
-                body = header_unknown(self, said.must_understand_unknown)
-            else:
-                body = rpc.call(self, method, said.arguments)
-                self.log("I", "rpc", "done method=" + method)
-                if self.unload:
-                    self.unload()  # what it wrote with
-            # The answer speaks the version of CWMP that the request came in.
-            return self.message(said.cwmp_uri, said.message_id, *body)
-        except Exception as error:  # noqa: BLE001
-            # One method that fails must not make every session fail.
-            fault = error
-        from .rpc_fault import fault_of  # noqa: PLC0415 - a slice for the rare case
-
-        return self.message(said.cwmp_uri, said.message_id, *fault_of(self, method, fault))
 
     def message(self, uri, message_id, *body):
         """-> a Message; `body`: a generator function of pieces, and its arguments."""

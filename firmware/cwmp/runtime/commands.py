@@ -70,7 +70,7 @@ def _set(agent, rest):
         raise ValueError("want: set NAME VALUE")
     management = agent.management()
     model = management.model
-    from ..core.model_values import set_local  # noqa: PLC0415 - a slice
+    from ..core.model_checks import set_local  # noqa: PLC0415 - a slice
 
     set_local(model, name, text.strip())
     management.save()  # that it is to be told, too: power may go once this is acknowledged
@@ -79,10 +79,9 @@ def _set(agent, rest):
 
 def _events(agent, rest):
     management = agent.management()
-    listed = management.events.pending()
-    for code, key in listed:
+    for code, key in management.events().pending():
         yield "{} {}".format(code, key)
-    for name in management.notification.names():
+    for name in management.events().notification.names():
         yield "changed: " + name
 
 

@@ -43,5 +43,5 @@ def diagnosed(agent, results):
     """Keep the `results` of a test, {name: text}, and tell the ACS."""
     agent.diagnosis = None
     agent.volatile.update(results)
-    agent.management().events.add("8 DIAGNOSTICS COMPLETE")
+    agent.management().events().add("8 DIAGNOSTICS COMPLETE")
     agent.want(OTHER)

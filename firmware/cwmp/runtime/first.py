@@ -4,13 +4,14 @@ from binascii import hexlify
 
 from ..core.model_restore import restore
 from .management import BINDING
+from .slices import borrow
 
 
 def begin(management):
     """Take back what flash knows, and queue the events of a boot."""
     agent = management.agent
     updated = restore(management.model, agent.store.load("params"))
-    management.know_acs()
+    borrow("runtime.between").know_acs(management)
     device = agent.store.load("device")
     path = device.get("path") if isinstance(device, dict) else None
     agent.path = path if path and isinstance(path, str) else ""
@@ -22,8 +23,9 @@ def begin(management):
     for name, text in zip(BINDING, told if isinstance(told, list) else ()):
         if isinstance(text, str):
             agent.told[name] = text
-    management.events.restore(agent.store.load("events"))
-    management.events.after_boot(agent.acs_url or None)
+    events = management.events()
+    events.restore(agent.store.load("events"))
+    events.after_boot(agent.acs_url or None)
     for name in updated:
         management.model.changed(name)
     management.save()

@@ -1,11 +1,9 @@
-"""HTTP of one CWMP session: POSTs, keep-alive, credentials, cookies, redirects (CWMP-01..09)."""
-
-import asyncio
+"""HTTP of one CWMP session: what is known from one message to the next. What a message takes is
+loaded for it: `http_exchange`, `http_open`, `http_send`, `http_receive`.
+"""
 
 from micropython import const
 
-from ..wire.http import ResponseReader
-from ..wire.http_error import HttpError
 from .slices import borrow
 
 _BUFFER = const(1024)
@@ -58,15 +56,16 @@ class HttpClient:
         self.context = self.cnonce = self.stream = None
         self.connect_ms = connect_ms
         self.response_ms = response_ms
-        self._body_limit = body_limit
+        self.body_limit = body_limit
         self.allow_basic = allow_basic
         self.username = username
         self.password = password
         self.digest = None  # the challenge, once the server asked for it
         self.basic = None
         self.cookies = {}
-        self._untouched = True  # nothing was sent: a prepared request is what we would build
-        self._sending = False
+        self.untouched = True  # nothing was sent: a prepared request is what we would build
+        self.sending = False
+        self.unload = None  # called when nothing of `http_send` and `http_receive` is in use
 
     async def post(self, body, sink, prepared=None):
         """POST `body` and return the final 2xx status. HttpFailure; the connection is closed then.
@@ -77,111 +76,12 @@ class HttpClient:
         never for one that is thrown away. `prepared`, of `prepared.py`, goes out as it is
         if nothing was sent in this session yet.
         """
-        try:
-            return await self._post(body, sink, prepared)
-        except Exception as error:  # noqa: BLE001 - one kind of failure for the session
-            self.drop()
-            if isinstance(error, HttpFailure):
-                raise
-            failure = HttpFailure(self.reason(error))
-        except BaseException:  # cancelled
-            self.drop()
-            raise
-        raise failure
+        from .http_exchange import post  # noqa: PLC0415 - a slice
 
-    async def close(self):
-        """End the session's connection."""
-        self.drop()
-
-    async def _post(self, body, sink, prepared):
-        refused = [0, 0]  # 401s, redirects
-        retried = False
-        into = None
-
-        def take(view):
-            nonlocal into
-            if 200 <= reader.status < 300:
-                into = into or sink()
-                into(view)
-
-        while True:
-            stream = self.stream
-            if stream is not None and not stream.idle(self.buf):
-                self.drop()  # closed by the peer between two messages: nothing was lost (CWMP-02)
-                stream = None
-            if stream is None:
-                self.stream = await borrow("runtime.http_open").connect(self)
-            broken = None
-            try:
-                await self._send(body, prepared if self._untouched else None)
-            except OSError as error:
-                broken = error  # a server may close early; what it said before is still to be read
-            reader = ResponseReader(take, self._body_limit)
-            try:
-                await self._receive(reader)
-                if broken is not None:
-                    self.drop()
-            except (OSError, HttpError) as error:
-                # A kept connection may die under the request: once, the session survives that.
-                if stream is None or retried or reader.started:
-                    raise broken or error
-                retried = True
-                self.drop()
-                continue
-            headers = reader.headers
-            status = reader.status
-            if "set-cookie" in headers:
-                borrow("wire.cookies").keep(self.cookies, headers["set-cookie"])
-            if 200 <= status < 300:
-                return status
-            borrow("runtime.http_refused").follow(self, reader, refused)
+        return await post(self, body, sink, prepared)
 
     def drop(self):
         """Close the connection, if there is one."""
         if self.stream is not None:
             self.stream.close()
             self.stream = None
-
-    def reason(self, error):
-        """Return in words what went wrong."""
-        return borrow("runtime.http_reason").reason(error, self._sending and self.url[0])
-
-    async def _send(self, body, prepared):
-        self._untouched = False
-        self._sending = True
-        self.stream.limit(self.response_ms)
-        if prepared is not None:
-            await self.stream.write(prepared)
-        else:
-            from .http_send import send  # noqa: PLC0415 - a slice
-
-            await send(self, body)
-        self._sending = False
-
-    async def _receive(self, reader):
-        stream = self.stream
-        buf = self.buf
-        stream.limit(self.response_ms)
-        while True:
-            try:
-                count = await stream.readinto(buf)
-                if not reader.started:
-                    stream.limit(self.response_ms)
-                if count:
-                    used = reader.feed(buf, 0, count)
-                else:
-                    reader.eof()
-                refused = reader.head_complete and not 200 <= reader.status < 300
-            except (OSError, HttpError):
-                # The status of a refusal is known; what is wrong with its body does not matter.
-                if not reader.head_complete or 200 <= reader.status < 300:
-                    raise
-                break
-            if reader.complete:
-                if reader.keep_alive and count and used == count:
-                    return
-                break
-            if refused and (reader.until_close or reader.status not in (401, 302, 307)):
-                break
-            await asyncio.sleep_ms(0)  # a fast peer must not starve the other tasks
-        self.drop()

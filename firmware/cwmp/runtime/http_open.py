@@ -8,6 +8,7 @@ import sys
 
 from .http_client import HttpFailure
 from .poll import writable
+from .slices import borrow
 from .stream import Stream, close_socket
 
 # EISCONN is missing in the errno module: Linux, ESP-IDF (newlib), macOS.
@@ -34,7 +35,7 @@ async def connect(client):
         return await open_stream(address, client.connect_ms, context, host)
     except (OSError, asyncio.TimeoutError) as error:  # noqa: UP041 - MicroPython has no other
         client.resolver.forget(host)  # it may live elsewhere by now (B20)
-        raise HttpFailure("connect " + client.reason(error))
+        raise HttpFailure("connect " + borrow("runtime.http_reason").reason(error, client))
 
 
 def _connect(sock, address):

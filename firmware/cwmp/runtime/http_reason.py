@@ -14,8 +14,9 @@ _ERRORS = {
 }
 
 
-def reason(error, in_handshake):
-    """Return the reason of any exception; `in_handshake`: it may be what TLS says."""
+def reason(error, client):
+    """Return the reason of any exception that an HttpClient met."""
+    in_handshake = client.sending and client.url[0]  # it may be what TLS says
     if isinstance(error, asyncio.TimeoutError):
         return "timeout"
     if isinstance(error, MemoryError):

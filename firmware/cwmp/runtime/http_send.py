@@ -4,7 +4,7 @@ import asyncio
 import os
 from binascii import hexlify
 
-from ..wire.http_head import request_head
+from ..wire.request_head import request_head
 from .http_client import HttpFailure
 from .slices import borrow
 

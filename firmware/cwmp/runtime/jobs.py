@@ -101,7 +101,7 @@ class Jobs:
 
     def _list(self, code, key):
         # An event that a boot has restored, or that an earlier try made, is there already.
-        events = self._agent.management().events
+        events = self._agent.management().events()
         if (code, key) not in events.pending():
             events.add(code, key)
 

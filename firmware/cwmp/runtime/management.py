@@ -1,129 +1,73 @@
 """What the agent does with its ACS: the data model, what is still to be told, and sessions.
 
 A slice of the agent: it may be dropped between two sessions (`runtime/slices.py`). All that it has
-to know again is on flash or in `agent.kept` and `agent.told`.
+to know again is on flash or in `agent.kept` and `agent.told`. How it begins is in `parts`, what
+happens outside of sessions in `between`.
 """
-
-import sys
 
 from .. import VERSION
 from ..core import schedule as reasons
-from ..core.data_model import DataModel
-from ..core.events import EventQueue
-from ..core.notification import Notification
-from ..wire.http_error import HttpError
-from .slices import borrow, drop, drop_all
+from .slices import borrow, drop_all
 
 _MS = "Device.ManagementServer."
-_URL = _MS + "ConnectionRequestURL"
+URL = _MS + "URL"
 BINDING = (_MS + "UDPConnectionRequestAddress", _MS + "NATDetected")
 APPLICATION = "app"  # the package of the site's own
-
-
-def later(name, agent, which):
-    """Return a getter that loads the module `name` only when somebody asks. It stands here since
-    one of `parts` would keep all of that module, which is borrowed.
-    """
-    return lambda: borrow(name).value(agent, which)
+_CONNECTION_REQUEST_URL = _MS + "ConnectionRequestURL"
 
 
 class Management:
-    """Data model, events and sessions of `agent`. `runner` exists once a session was wanted."""
+    """Data model, events and sessions of `agent`. `runner` exists once a session was wanted;
+    `owed` is what `core.notification` keeps.
+    """
 
     def __init__(self, agent):
         self.agent = agent
-        getters, setters = self._getters(), {}
-        objects = borrow("runtime.parts").add(agent, getters, setters)
-        known = agent.kept is not None
-        self.model = DataModel(objects, agent.site, getters, agent.log, agent.told, known, setters)
-        self.model.volatile = agent.volatile
-        self.notification = Notification(self.model)
-        self.events = EventQueue(self.notification, agent.log)
-        self.runner = None
-        self.model.persist = lambda record: agent.store.save("params", record)
-        self.model.on_change = self._changed
-        if known:
-            self.model.recall(agent.store.load("params"))
-            self.know_acs()
-            self.events.restore(agent.kept)
-        else:
-            borrow("runtime.first").begin(self)
-            if agent.saving:
-                self.unload()
+        self.owed = self.runner = None
+        parts = borrow("runtime.parts")
+        self.model = parts.model(self)
+        parts.begin(self)
 
-    # Dynamic values
+    # What is to be told
 
-    def _getters(self):
-        agent = self.agent
-        return {
-            "software_version": lambda: VERSION,
-            "up_time": lambda: agent.now() // 1000,
-            "connection_request_url": self._connection_request_url,
-            "udp_connection_request_address": lambda: agent.binding.reported[0],
-            "nat_detected": lambda: agent.binding.nat_detected,
-        }
+    def events(self):
+        """Return the EventQueue, for one use: where memory is scarce its module does not stay."""
+        from ..core.events import EventQueue  # noqa: PLC0415 - a slice
+        from ..core.notification import Notification  # noqa: PLC0415
 
-    def _connection_request_url(self):
-        # GenieACS will not even ring by UDP when this is no URL (UCR-35).
-        agent = self.agent
-        if not self.model.value(_MS + "HTTPConnectionRequestEnable"):
-            return ""  # TCR-25
-        site = agent.site["connection_request"]
-        host = site["http_host"] or agent.local_ip or "0.0.0.0"
-        return ("http://[{}]:{}/{}" if ":" in host else "http://{}:{}/{}").format(
-            host, site["port"], agent.path
-        )
-
-    # Records
+        return EventQueue(Notification(self.model, self.owed), self.agent.log)
 
     def save(self):
         """Put undelivered events and changes on flash if they are not there yet."""
-        if self.events.dirty:
-            self.agent.save("events", self.events.snapshot())
-            self.events.dirty = False
-
-    def close(self):
-        """Save, leave with the agent what the next Management has to know and no flash keeps, and
-        return the modules that go.
-        """
-        self.save()
-        kept = self.events.snapshot()
-        kept["events"] = self.events.pending()  # those too that a boot would drop
-        self.agent.kept = kept
-        # Some forgotten word may still lead here (`slices._empty`): it shall lead no further.
-        self.model = self.notification = self.events = self.runner = None
-        if self.agent.site["app"]["folder"]:
-            drop(APPLICATION + ".parameters")
-        names = borrow("runtime.slice_names")
-        return names.PARTS + names.SLICE
-
-    def unload(self):
-        """Drop what only one method of the ACS needs, or the boot. Nothing of it may be in use."""
-        drop_all(borrow("runtime.slice_names").PARTS)
+        if self.owed["dirty"]:
+            self.agent.save("events", self.events().snapshot())
+            self.owed["dirty"] = False
 
     # Parameters and those who use them
 
-    def _url(self):
-        return self.model.value(_MS + "URL")
+    def persist(self, record):
+        """Put the record of the model on flash. OSError."""
+        self.agent.store.save("params", record)
 
-    def know_acs(self):
-        """Let the agent know what it needs of the ACS URL."""
-        agent = self.agent
-        url = agent.acs_url = self._url()
-        try:
-            agent.acs = borrow("wire.url").parse_url(url)[1:3]
-        except HttpError:
-            agent.acs = None
-        if agent.held is None and agent.saving and sys.platform == "esp32" and url[:5] == "https":
-            agent.held = borrow("port.heap").grow() or True  # once
+    def value(self, key):
+        """Return a dynamic value of the firmware's own."""
+        if key == "software_version":  # of which each record tells
+            return VERSION
+        from .values import value  # noqa: PLC0415 - a slice
 
-    def _changed(self, name, by_acs):
+        return value(self, key)
+
+    def changed(self, name, by_acs):
+        """The value of a parameter has changed."""
         agent = self.agent
         if "Diagnostics." in name:
             from .diagnostics import changed  # noqa: PLC0415
 
             changed(agent, name)
-        if self.notification.changed(name, by_acs):
+        # A session that writes has little memory left.
+        if by_acs and name not in self.owed["changes"]:
+            pass
+        elif self.events().notification.changed(name, by_acs):
             agent.want(reasons.ACTIVE_CHANGE)
         if self.runner:
             self.runner.invalidate()
@@ -139,24 +83,12 @@ class Management:
 
     def binding_changed(self):
         """Tell of the public address (STUN-62)."""
-        agent = self.agent
-        before = [agent.told.get(name) for name in BINDING]
-        for name in BINDING:
-            self.model.changed(name)
-        told = [agent.told.get(name) for name in BINDING]
-        if told != before:
-            self.save()  # first what is owed: power may go
-            agent.save("told", told, agent.counters)
+        borrow("runtime.between").binding_changed(self)
 
     def url_changed(self):
         """Tell of the ConnectionRequestURL, be it empty now."""
-        self.agent.told[_URL] = None
-        self.model.changed(_URL)
-
-    def meet_acs(self):
-        """Tell another ACS 0 BOOTSTRAP, after the session in which its URL was set (CWMP-23)."""
-        if self.events.contact(self._url()):
-            self.agent.want(reasons.OTHER)
+        self.agent.told[_CONNECTION_REQUEST_URL] = None
+        self.model.changed(_CONNECTION_REQUEST_URL)
 
     # Sessions
 
@@ -181,26 +113,21 @@ class Management:
             failure = await self._runner().run()
         finally:
             if failure:
-                self.events.failed()
+                self.events().failed()
         return failure
 
     def after_session(self):
         """See to what the session left to do, once `agent` knows how it ended."""
-        agent = self.agent
-        session = self.runner.session if self.runner else None
-        reset = session and session.factory_reset
-        if reset:
-            borrow("runtime.reset").factory_reset(self)
-        else:
-            self.meet_acs()
-        if session:
-            if session.reboot is not None:
-                self.events.add("M Reboot", session.reboot)
-            if reset or session.reboot is not None:
-                agent.reboot_soon()
-            self.runner.session = None
-        self.save()
-        if agent.volatile:
-            from .diagnostics import start  # noqa: PLC0415
+        borrow("runtime.between").after_session(self)
 
-            start(self)
+    # Memory
+
+    def unload(self):
+        """Drop what only one method of the ACS needs, or the boot. Nothing of it may be in use."""
+        drop_all(borrow("runtime.slice_names").PARTS)
+
+    def close(self):
+        """Save, leave with the agent what the next Management has to know and no flash keeps, and
+        return the modules that go.
+        """
+        return borrow("runtime.between").close(self)

@@ -1,6 +1,6 @@
-"""What every board has: the heap of the firmware, and the interface that leads to the ACS."""
-
-import gc
+"""What every board has: the heap of the firmware, and the interface that leads to the ACS. Its
+values are in `values`.
+"""
 
 _OBJECTS = (
     """Device.DeviceInfo.MemoryStatus.
@@ -26,18 +26,6 @@ IPAddress - s45 @ip_address
 )
 
 
-def _free():
-    gc.collect()  # what nobody needs any more is free, too
-    return gc.mem_free() // 1024
-
-
-def bind(agent):
+def texts(agent):
     """See `parts`."""
-    get = {
-        "memory_total": lambda: (gc.mem_alloc() + gc.mem_free()) // 1024,  # KiB
-        "memory_free": _free,
-        "ip_status": lambda: "Up" if agent.local_ip else "Down",
-        "ip_address_status": lambda: "Enabled" if agent.local_ip else "Disabled",
-        "ip_address": lambda: agent.local_ip,
-    }
-    return _OBJECTS, get, {}
+    return _OBJECTS

@@ -1,5 +1,5 @@
 """The diagnostic tests: IPPing where the board's sockets can speak ICMP, UDPEchoDiagnostics.
-Borrowed: the texts that the model gets are made here, and nothing else stays. See `diagnostics`.
+The texts that the model gets are made here. See `diagnostics`.
 """
 
 import socket
@@ -30,8 +30,8 @@ IPAddressUsed D s45 ~
 """
 
 
-def objects(agent):
-    """Return the texts for the model."""
+def texts(agent):
+    """See `parts`."""
     common = _COMMON
     if sys.platform != "linux":  # lwIP's sockets as MicroPython gives them have no such option
         common = common.replace("u0:63", "u0:0")

@@ -18,16 +18,19 @@ _OBJECTS = (
     _CONNECTION + "1.WANIPConnection.\n",
     _CONNECTION
     + """1.WANIPConnection.1.
-ConnectionStatus - s @wan_status
-ExternalIPAddress I s45 @wan_address
+ConnectionStatus - s @gateway.status
+ExternalIPAddress I s45 @gateway.address
 """,
 )
 
 
-def bind(agent):
+def texts(agent):
     """See `parts`."""
-    get = {
-        "wan_status": lambda: "Connected" if agent.local_ip else "Disconnected",
-        "wan_address": lambda: agent.local_ip,
-    }
-    return (_SUMMARY, DEVICE2[1] + _SPEC_VERSION) + DEVICE2[2:] + _OBJECTS, get, {}
+    return (_SUMMARY, DEVICE2[1] + _SPEC_VERSION) + DEVICE2[2:] + _OBJECTS
+
+
+def value(agent, key):
+    """Return a value of this part."""
+    if key == "address":
+        return agent.local_ip
+    return "Connected" if agent.local_ip else "Disconnected"

@@ -5,20 +5,30 @@ from . import clock
 
 _OBJECTS = (
     """Device.Time.
-Enable WK b @ntp_enable
-Status - s @ntp_status
-NTPServer1 WK s64 @ntp_server
-CurrentLocalTime D t @current_time
+Enable WK b @time.enable
+Status - s @time.status
+NTPServer1 WK s64 @time.server
+CurrentLocalTime D t @time.now
 """,
 )
 
 
-def bind(agent):
+def texts(agent):
     """See `parts`."""
-    get = {
-        "ntp_enable": lambda: clock.enabled,
-        "ntp_status": clock.status,
-        "ntp_server": lambda: clock.server or agent.site["time"]["ntp_server"],
-        "current_time": lambda: unix_to_iso(agent.port.unix_time()),
-    }
-    return _OBJECTS, get, {"ntp_enable": clock.enable, "ntp_server": clock.ask}
+    return _OBJECTS
+
+
+def setters():
+    """Return {name: callable(value)} of what can be set."""
+    return {"time.enable": clock.enable, "time.server": clock.ask}
+
+
+def value(agent, key):
+    """Return a value of this part."""
+    if key == "enable":
+        return clock.enabled
+    if key == "status":
+        return clock.status()
+    if key == "server":
+        return clock.server or agent.site["time"]["ntp_server"]
+    return unix_to_iso(agent.port.unix_time())

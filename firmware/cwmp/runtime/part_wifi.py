@@ -9,30 +9,36 @@ EndPointNumberOfEntries - u =1
     """Device.WiFi.SSID.
 """,
     """Device.WiFi.SSID.1.
-Status - s @wifi_status
-MACAddress - s17 @wifi_mac
-SSID - s32 @wifi_ssid
+Status - s @wifi.status
+MACAddress - s17 @wifi.mac
+SSID - s32 @wifi.ssid
 """,
     """Device.WiFi.EndPoint.
 """,
     """Device.WiFi.EndPoint.1.
-Status - s @wifi_end_point
+Status - s @wifi.end_point
 SSIDReference - s256 =Device.WiFi.SSID.1.
 """,
     """Device.WiFi.EndPoint.1.Stats.
-SignalStrength D i @wifi_rssi
+SignalStrength D i @wifi.rssi
 """,
 )
 
 
-def bind(agent):
+def texts(agent):
     """See `parts`."""
-    port = agent.port
-    get = {
-        "wifi_status": lambda: "Up" if port.link.address() else "Down",
-        "wifi_end_point": lambda: "Enabled" if port.link.address() else "Disabled",
-        "wifi_mac": lambda: port.link.mac(),
-        "wifi_ssid": lambda: agent.site["network"]["ssid"],
-        "wifi_rssi": lambda: port.link.signal(),  # dBm
-    }
-    return _OBJECTS, get, {}
+    return _OBJECTS
+
+
+def value(agent, key):
+    """Return a value of this part."""
+    link = agent.port.link
+    if key == "status":
+        return "Up" if link.address() else "Down"
+    if key == "end_point":
+        return "Enabled" if link.address() else "Disabled"
+    if key == "mac":
+        return link.mac()
+    if key == "ssid":
+        return agent.site["network"]["ssid"]
+    return link.signal()  # dBm

@@ -1,46 +1,71 @@
-"""The parts of the data model that only some boards and sites have, the site's application last.
+"""How a Management comes to its data model. Borrowed for that.
 
-A part is a module with `bind(agent)`, which gives texts as those of `core/device2.py`, getters and
-setters by the names in them. A slice: loaded and dropped with the data model. Two parts are
-borrowed for their texts, as their getters do not hold them.
+The parts of the model that only some boards and sites have are modules with `texts(agent)`, as
+those of `core/device2.py`; a part whose values are not in `values` has `value(agent, key)`, too,
+for those that it declares as `@part.key`. The site's application comes last.
 """
 
 from ..core.data_model import DataModel
 from ..core.device2 import DEVICE2
-from .management import APPLICATION, later
+from ..core.model_recall import recall
+from ..core.notification import nothing
+from .management import APPLICATION
 from .slices import borrow
 
 
-def add(agent, getters, setters):
-    """Return all texts of the data model, and put their getters and setters into both dicts."""
-    objects = DEVICE2
-    if agent.site["device"]["root"] != "Device":
-        objects = ()
-        # What it has of the others stands elsewhere in that model.
-        wanted = ("runtime.part_gateway",)
+def model(management):
+    """Return a model for `management`, with its defaults."""
+    agent = management.agent
+    getters, setters = {}, {}
+    objects = _objects(agent, getters, setters)
+    known = agent.kept is not None
+    made = DataModel(
+        objects, agent.site, getters, agent.log, agent.told, known, setters, management.value
+    )
+    made.volatile = agent.volatile
+    made.persist = management.persist
+    made.on_change = management.changed
+    return made
+
+
+def begin(management):
+    """Give `management` what flash and the agent know: values, and what the ACS is owed."""
+    agent = management.agent
+    management.owed = nothing()
+    if agent.kept is not None:
+        recall(management.model, agent.store.load("params"))
+        borrow("runtime.between").know_acs(management)
+        management.events().restore(agent.kept)
     else:
-        wanted = ["runtime.part_device"]
-        if agent.site["time"]["ntp_server"]:
-            wanted.append("runtime.part_time")
+        borrow("runtime.first").begin(management)
+        if agent.saving:
+            management.unload()
+
+
+def _objects(agent, getters, setters):
+    # All texts of the model; what the application gets and sets goes into both dicts.
+    objects = DEVICE2
+    site = agent.site
+    if site["device"]["root"] != "Device":
+        objects = ()
+        parts = "runtime.part_gateway"  # what it has of the others stands elsewhere in that model
+    else:
+        parts = "runtime.part_device"
+        if site["time"]["ntp_server"]:
+            parts += " runtime.part_time"
+            setters.update(borrow("runtime.part_time").setters())
         if agent.port.network == "wlan":
-            wanted.append("runtime.part_wifi")
-    for name in wanted:
-        module = __import__("cwmp." + name, None, None, ("bind",))
-        texts, get, put = module.bind(agent)
-        objects += texts
-        getters.update(get)
-        setters.update(put)
-    if agent.site["device"]["root"] == "Device":
-        objects += borrow("runtime.part_diagnostics").objects(agent)
-    objects += (borrow("runtime.part_binding").text(agent),)
-    for which in range(8):
-        getters["b{}".format(which)] = later("runtime.binding_values", agent, which)
-    if agent.site["app"]["folder"]:
-        objects += _of_application(agent, getters, setters)
+            parts += " runtime.part_wifi"
+        parts += " runtime.part_diagnostics"
+    parts += " runtime.part_binding"
+    for name in parts.split():
+        objects += borrow(name).texts(agent)
+    if site["app"]["folder"]:
+        objects += _of_application(agent, objects, getters, setters)
     return objects
 
 
-def _of_application(agent, getters, setters):
+def _of_application(agent, objects, getters, setters):
     # A declaration that cannot work must not take the device away from its ACS.
     try:
         module = __import__(APPLICATION + ".parameters", None, None, ("OBJECTS",))
@@ -51,13 +76,14 @@ def _of_application(agent, getters, setters):
                     raise ValueError("not below Device.: " + text[: text.find("\n")])
             from ..core.model_restore import check  # noqa: PLC0415 - once a boot
 
-            model = DataModel((), agent.site, get, None, None, True)
-            model.setters = put
-            model.objects = tuple(module.OBJECTS)
-            check(model)
+            made = DataModel((), agent.site, get, None, None, True)
+            made.setters = put
+            made.objects = tuple(module.OBJECTS)
+            check(made)
         for name in get:
-            if name in getters:
-                raise ValueError("a getter of the firmware has the name " + name)
+            for text in objects:
+                if "@{}\n".format(name) in text:
+                    raise ValueError("a getter of the firmware has the name " + name)
     except MemoryError:
         raise  # there may be more of it another time
     except Exception as error:  # noqa: BLE001

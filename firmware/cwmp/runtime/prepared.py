@@ -3,7 +3,7 @@ request. Loaded where there is memory for it.
 """
 
 from ..core.prepared_inform import PreparedInform
-from ..wire.http_head import request_head
+from ..wire.request_head import request_head
 from .http_client import ENVELOPE
 from .session_start import make_client
 from .slices import borrow

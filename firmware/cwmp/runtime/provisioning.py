@@ -2,6 +2,7 @@
 
 from ..core.date_time import iso_to_unix
 from ..core.nat_binding import keepalive_period
+from .slices import borrow
 
 
 def apply(management, now):
@@ -18,14 +19,15 @@ def apply(management, now):
     )
     agent.schedule.configure(wait, multiplier, throttle)
     agent.gate.enable(enabled)
-    management.know_acs()
+    between = borrow("runtime.between")
+    between.know_acs(management)
     credentials = values("ConnectionRequestUsername ConnectionRequestPassword")
     credentials.append(agent.acs_url)
     if credentials != agent.credentials:
         if agent.credentials is not None:
             agent.gate.forget()
             if not agent.in_session:
-                management.meet_acs()
+                between.meet_acs(management)
         agent.credentials = credentials
         agent.gate.set_credentials(credentials[0], credentials[1])
     if bell != agent.http_enabled:

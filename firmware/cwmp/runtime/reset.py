@@ -17,5 +17,5 @@ def factory_reset(management):
         agent.jobs.cancel()
         agent.jobs = None
     agent.store.remove("jobs")
-    management.events.bootstrap()
+    management.events().bootstrap()
     management.save()

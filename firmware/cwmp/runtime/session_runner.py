@@ -11,11 +11,18 @@ from .slices import borrow, drop_all
 _BUFFER = 1024
 # What may be loaded for one step of a session, and is in the way of the next one. Whatever stays
 # imports it where it is used.
+_RECORDS = "runtime.store port.nvs core.freshness_record "
+_BEGUN = _RECORDS + "core.notification core.events runtime.values"  # the Inform is made
+# Nothing of it is in use before a request is sent, and when its answer is to come.
+_MESSAGE = (
+    "core.answer runtime.http_send wire.request_head runtime.http_receive wire.http wire.http_head"
+)
 _STEPS = """core.inform core.inform_parameters core.answered core.rpc_fault core.fault_text
-core.model_values core.model_record core.model_attributes core.cwmp_parse
-runtime.http_send wire.http_head
+core.notification core.events runtime.values
+core.model_checks core.model_values core.model_record core.model_attributes core.cwmp_parse
+wire.http_head
 wire.envelope wire.envelope_odd wire.xml wire.xml_odd wire.xml_error
-runtime.store port.nvs core.freshness_record"""
+"""
 
 
 class SessionRunner:
@@ -49,15 +56,21 @@ class SessionRunner:
             return "the ACS URL cannot be used"
         if agent.saving:
             session.unload = _unload
+            client.unload = _unload_message
         failure = ""
         try:
             message = session.begin()
+            if agent.saving:
+                drop_all(_BEGUN)
             prepared = session.prepared
             first = prepared.wire if prepared and session.is_prepared else None
             while message is not None:
                 status = await client.post(message, session.sink, first)
                 agent.progress = agent.now()
                 message = first = None  # they are not in use any more
+                if agent.saving:
+                    drop_all("runtime.http_exchange")
+                    client.unload()
                 message = session.received(status)
         except HttpFailure as error:
             failure = error.reason
@@ -68,12 +81,11 @@ class SessionRunner:
         except asyncio.CancelledError:
             failure = "no progress"
         finally:
-            await client.close()
+            client.drop()
             # What it said is history; the next one needs another time and may have other values.
             self.invalidate()
-        if failure:
-            session.failed()
-        else:
+        session.reader = None  # of a response that broke off
+        if not failure:
             agent.log("I", "session", "done")
         return failure
 
@@ -91,5 +103,9 @@ class SessionRunner:
         self.management.save()
 
 
+def _unload_message():
+    drop_all(_MESSAGE)
+
+
 def _unload():
-    drop_all(_STEPS)
+    drop_all(_STEPS + _RECORDS)

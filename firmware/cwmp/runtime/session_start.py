@@ -47,10 +47,11 @@ async def start(runner):
     agent = runner.agent
     management = runner.management
     carried = agent.schedule.started(agent.now())
+    events = management.events()
     if carried & reasons.RING:
-        management.events.add("6 CONNECTION REQUEST")
+        events.add("6 CONNECTION REQUEST")
     if carried & reasons.PERIODIC:
-        management.events.add("2 PERIODIC")
+        events.add("2 PERIODIC")
     prepared = runner.prepared
     if prepared and not (runner.client and prepared.ready):
         prepared = None
@@ -63,7 +64,6 @@ async def start(runner):
     runner.session = Session(
         management.model,
         management.events,
-        management.notification,
         agent.port.unix_time(),
         agent.schedule.retry_count,
         1,

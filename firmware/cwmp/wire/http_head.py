@@ -1,6 +1,4 @@
-"""Heads of HTTP/1.1 as a client has them: writes those of requests, reads those of responses
-(CWMP-03, CWMP-09). Nobody needs it while a body passes.
-"""
+"""Reads heads of HTTP/1.1 responses (CWMP-03, CWMP-09). Nobody needs it while a body passes."""
 
 from micropython import const
 
@@ -19,24 +17,6 @@ _NAMES = (
     b"location",
     b"retry-after",
 )
-
-
-def request_head(method, target, host, port, tls, headers, length):
-    """Bytes of a request head; `headers`: `(name, value)` texts, `length` None: chunked body."""
-    if ":" in host:
-        host = "[" + host + "]"
-    lines = [
-        method + " " + target + " HTTP/1.1",
-        "Host: " + host if port == (443 if tls else 80) else f"Host: {host}:{port}",
-    ]
-    for name, value in headers:
-        lines.append(name + ": " + value if value else name + ":")
-    lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
-    text = "\r\n".join(lines)
-    # A user name or a cookie must not be able to start a header of its own.
-    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
-        raise HttpError("line break in header")
-    return (text + "\r\n\r\n").encode()
 
 
 def lines(reader):

@@ -66,7 +66,8 @@ def session_about(count, kept):
 
     model.persist = persist
     model.on_change = notification.changed
-    session = Session(model, EventQueue(notification), notification, None)
+    queue = EventQueue(notification)
+    session = Session(model, lambda: queue, None)
     session.begin()
     answer(session, (HEAD, ACCEPTED, TAIL), None)
     return session
