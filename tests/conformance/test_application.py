@@ -99,7 +99,10 @@ async def test_cwmp_09_51_53_a_thousand_parameters_in_one_request(
 
 
 LOOK = "Device.X_020000_Look."
-STEPS = "core.inform runtime.http_send core.model_values wire.envelope"
+STEPS = (
+    "core.inform core.events runtime.store runtime.http_send runtime.http_receive"
+    " core.model_checks core.model_values wire.envelope"
+)
 LOOKING = '''"""What is loaded while the ACS sets a parameter, and while it reads one."""
 
 import sys
@@ -133,7 +136,7 @@ async def test_cwmp_09_where_memory_is_scarce_a_request_is_handled_without_what_
     rig = await with_application(make_rig, tmp_path / "looking", limits={"memory": memory})
     await rig.ready()
     if memory == "keep":
-        then = now = "core.inform runtime.http_send core.model_values wire.envelope"
+        then = now = STEPS
     else:
         then, now = "core.model_values", ""
     for value in ("once", "again"):

@@ -11,8 +11,8 @@ from .slices import borrow, drop_all
 _BUFFER = 1024
 # What may be loaded for one step of a session, and is in the way of the next one. Whatever stays
 # imports it where it is used.
-_RECORDS = "runtime.store port.nvs core.freshness_record "
-_BEGUN = _RECORDS + "core.notification core.events runtime.values"  # the Inform is made
+_RECORDS = " runtime.store port.nvs core.freshness_record"
+_BEGUN = "core.notification core.events runtime.values" + _RECORDS  # the Inform is made
 # Nothing of it is in use before a request is sent, and when its answer is to come.
 _MESSAGE = (
     "core.answer runtime.http_send wire.request_head runtime.http_receive wire.http wire.http_head"
