@@ -14,11 +14,12 @@ import time
 
 import esp32
 
-_RESERVE = 37888  # bytes that stay with the system in one piece
+_RESERVE = 47104  # bytes that stay with the system in one piece
 _WITH_WLAN = 24576  # beside the buffers of Wi-Fi: 6 kB to join a network, and what is under way
 _WITH_TLS = 28672  # with an ACS that has https: a connection, beside the network in small pieces
 _WLAN_TLS = 40960
 _LEAST = 4096  # a piece of less is not worth a part of the heap
+_GARBAGE = 4096  # bytes until it is collected: it lies between things that stay
 _STEP = 256
 _STEPS = 512  # more than an ESP32 without PSRAM has
 
@@ -27,6 +28,7 @@ def begin(driver, tls):
     """Let the heap have what the system does not need, before the agent is loaded: `driver` is
     that of the network, `tls` whether the site's ACS has https. See `grow`.
     """
+    gc.threshold(_GARBAGE)
     if driver != "wlan":
         return grow(_WITH_TLS if tls else _RESERVE)
     import network  # noqa: PLC0415
