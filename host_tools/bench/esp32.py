@@ -33,8 +33,9 @@ KB = 1024
 IDLE = "cwmp.runtime.boot cwmp.runtime.agent cwmp.runtime.doorbell"
 SESSION = """
 cwmp.runtime.management cwmp.runtime.session_runner cwmp.runtime.store cwmp.runtime.session_start
-cwmp.core.inform cwmp.runtime.http_open cwmp.runtime.http_send cwmp.wire.envelope
-cwmp.core.answered cwmp.wire.http_auth cwmp.core.rpc_values cwmp.core.model_values
+cwmp.core.events cwmp.core.inform cwmp.runtime.values cwmp.runtime.http_open
+cwmp.runtime.http_send cwmp.runtime.http_receive cwmp.wire.envelope cwmp.core.answered
+cwmp.core.answer cwmp.wire.http_auth cwmp.core.rpc_values cwmp.core.model_values
 """
 
 
@@ -208,8 +209,8 @@ def page(figures: Sequence[Row], table: Sequence[tuple[str, int, int]], package:
     lines = [
         "# Memory on an ESP32",
         "",
-        "Made by `python -m host_tools memory --write docs/memory.md`, in QEMU with the official",
-        "ESP32_GENERIC v1.23.0 image (165 KB of heap in all): the agent as it is, against a lab",
+        "Made by `python -m host_tools memory --tls --wifi --write docs/memory.md`, in QEMU with the",
+        "official ESP32_GENERIC v1.23.0 image (165 KB of heap in all): the agent as it is, against a lab",
         "ACS that provisions it, rings, reads the whole tree, names and attributes, and writes.",
         "After each answer, and whenever it is idle, everything is collected and counted.",
         "What to do about it: `docs/architecture.md`, Memory.",
