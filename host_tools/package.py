@@ -21,14 +21,12 @@ runtime.poll runtime.log runtime.slices runtime.console port.base port.link runt
 AGENT = """
 wire.emitter wire.hmac_sha1 wire.udp_request wire.stun core.freshness core.retry core.schedule
 core.connection_request core.stun_transaction core.nat_binding core.periodic
-runtime.resolver runtime.udp runtime.discovery runtime.agent runtime.supervisor
+runtime.resolver runtime.udp runtime.discovery
+wire.http_error wire.soap core.fault core.rpc core.rpc_parts core.session
+runtime.stream runtime.http_client runtime.session_runner runtime.agent runtime.supervisor
 """
 MANAGEMENT = """
-core.fault core.cwmp_types core.device2 core.data_model wire.http_error runtime.management
-"""
-SESSION = """
-wire.soap core.rpc core.rpc_parts core.session
-runtime.stream runtime.http_client runtime.session_runner
+core.cwmp_types core.device2 core.data_model runtime.management
 """
 READING = "wire.xml wire.envelope"  # an envelope of the ACS
 OWED = "core.model_recall core.notification core.events"  # what the ACS is to be told
@@ -40,7 +38,7 @@ WRITING = "core.model_record core.model_values"
 VISIT = "wire.http_request core.tcp_request runtime.tcp_visit"  # somebody at the doorbell
 # What stays, or for a whole session; all else comes and goes within one, or sees to one thing.
 STAYING = """
-boot runtime.agent runtime.doorbell runtime.management runtime.session_runner runtime.prepared
+boot runtime.agent runtime.doorbell runtime.management runtime.prepared
 runtime.clock runtime.led runtime.application
 """
 
@@ -95,7 +93,6 @@ def _groups(port: str, driver: str, known: set[str]) -> list[Group]:
         "boot": f"{BOOT} port.{port} port.{driver}",
         "runtime.agent": AGENT,
         "runtime.management": MANAGEMENT,
-        "runtime.session_runner": SESSION,
         "wire.envelope": READING,
         "runtime.http_send": SENDING,
         "runtime.http_receive": RECEIVING,

@@ -32,7 +32,7 @@ KB = 1024
 # The first list is there when it is idle.
 IDLE = "cwmp.runtime.boot cwmp.runtime.agent cwmp.runtime.doorbell"
 SESSION = """
-cwmp.runtime.management cwmp.runtime.session_runner cwmp.runtime.store cwmp.runtime.session_start
+cwmp.runtime.management cwmp.runtime.store cwmp.runtime.session_start
 cwmp.core.events cwmp.core.inform cwmp.runtime.values cwmp.runtime.http_open
 cwmp.runtime.http_send cwmp.runtime.http_receive cwmp.wire.envelope cwmp.core.answered
 cwmp.core.answer cwmp.wire.http_auth cwmp.core.rpc_values cwmp.core.model_values
@@ -212,8 +212,9 @@ def page(figures: Sequence[Row], table: Sequence[tuple[str, int, int]], package:
         "Made by `python -m host_tools memory --tls --wifi --write docs/memory.md`, in QEMU with",
         "the official ESP32_GENERIC v1.23.0 image (165 KB of heap in all): the agent as it is,",
         "against a lab ACS that provisions it, rings, reads the whole tree, names and attributes,",
-        "and writes. After each answer, and whenever it is idle, everything is collected and",
-        "counted. What to do about it: `docs/architecture.md`, Memory.",
+        "and writes. After each answer, before anything that was loaded is dropped, and whenever",
+        "it is idle, everything is collected and counted. What to do about it:",
+        "`docs/architecture.md`, Memory.",
         "",
         "| " + " | ".join(HEAD) + " |",
         "|" + "---|" * len(HEAD),
@@ -223,7 +224,7 @@ def page(figures: Sequence[Row], table: Sequence[tuple[str, int, int]], package:
         "",
         "What a module adds to the heap when it comes after those above it. One line may bear the",
         "growth of a table that all share (names, modules): the sums count. Of what a session",
-        "loads, `management` and `session_runner` stay until it ends, the others come and go.",
+        "loads, `management` stays until it ends, the others come and go.",
         "",
         "| module | .mpy | RAM | |",
         "|---|---|---|---|",

@@ -41,7 +41,7 @@ class Count:
     def __call__(self): return self.take
     def take(self, piece): self.size += len(piece)
 
-from cwmp.runtime import http_exchange, http_open, http_receive, http_send
+from cwmp.runtime import http_open, http_receive, http_send
 from cwmp.wire import http_head
 async def main():
     c = client(body_limit=6000000)

@@ -115,7 +115,7 @@ def test_what_cannot_be_linked_is_refused(text: str, why: str) -> None:
 def test_every_group_of_the_firmware_is_there_for_every_board() -> None:
     for name in boards.names():
         made = package(boards.load(name), image.FIRMWARE)
-        for head in ("agent", "management", "session_runner"):
+        for head in ("agent", "management"):
             assert made.module(f"runtime.{head}") == f"cwmp.{made.modules[f'runtime.{head}']}"
         assert made.module("wire.stun") == made.module("runtime.agent")
         assert made.module("runtime.boot") == "cwmp.boot" and "cwmp/boot.py" in made.sources

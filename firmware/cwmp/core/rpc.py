@@ -20,16 +20,6 @@ core.rpc_objects AddObject DeleteObject
 core.rpc_transfers Download Upload ScheduleInform GetQueuedTransfers GetAllQueuedTransfers"""
 
 added = {}  # method: what `register` was given
-_unload = None
-_served = None  # name of the module that served last
-
-
-def unload_with(call):
-    """Let `call()` drop the module of one method before that of another is loaded; None: keep
-    them. The runtime says so where memory is scarce.
-    """
-    global _unload
-    _unload = call
 
 
 def register(method, make, handler):
@@ -61,12 +51,7 @@ def serves(method):
 
 
 def _entry(method):
-    global _served
     module = serves(method)
     if not module:
         return added.get(method)
-    # What served the method before is not in use: its answer has arrived.
-    if _unload and module != _served:
-        _unload()
-    _served = module
     return __import__("cwmp." + module, None, None, ("SERVED",)).SERVED[method]

@@ -51,7 +51,9 @@ class Session:
         self.reboot = None  # CommandKey
         self.factory_reset = False
         self.jobs = None  # gives the queue of transfers
-        self.unload = None  # called when no slice of what comes before an answer is in use
+        # Called when no slice of what comes before an answer is in use; with True when nothing
+        # of the method that was served is, either.
+        self.unload = None
         self.unix = unix_time
         self.retry_count = retry_count
         self.message_id = message_id
@@ -77,7 +79,7 @@ class Session:
     def sink(self):
         """-> what takes the bytes of a response's envelope; asked when the first one is there."""
         if self.unload:
-            self.unload()
+            self.unload(True)
         from ..wire.envelope import EnvelopeReader  # noqa: PLC0415 - a slice
 
         self.reader = EnvelopeReader(rpc.collector)

@@ -17,7 +17,7 @@ from ..core.periodic import Periodic
 from ..core.schedule import Schedule
 from .discovery import Discovery
 from .resolver import Resolver
-from .slices import borrow, drop_all, scarce
+from .slices import PARTS, borrow, drop_all, scarce
 
 _DROPS_SHOWN_MS = const(10000)  # least time between two lines about one kind of dropped datagram
 LONGEST_SLEEP = 60000  # ms
@@ -356,9 +356,11 @@ class Agent:
         self.discovery.pause(self.now())
         if self.doorbell:
             self.doorbell.rest(True)
-        # What a change of the binding has loaded is of use to a session.
+        # What a change of the binding has loaded is of use to a session, some of it.
         if console or (typed and not (self.jobs and self.jobs.task)):
             self._drop_slices()
+        elif self._management:
+            drop_all(PARTS)
 
     async def _run_session(self):
         try:

@@ -5,7 +5,7 @@ import sys
 from ..core import schedule as reasons
 from ..wire.http_error import HttpError
 from .management import APPLICATION, BINDING, URL
-from .slices import borrow, drop
+from .slices import PARTS, borrow, drop
 
 
 def know_acs(management):
@@ -72,5 +72,4 @@ def close(management):
     management.model = management.owed = management.runner = None
     if agent.site["app"]["folder"]:
         drop(APPLICATION + ".parameters")
-    names = borrow("runtime.slice_names")
-    return names.PARTS + names.SLICE
+    return PARTS + borrow("runtime.slice_names").SLICE

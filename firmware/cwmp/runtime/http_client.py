@@ -1,9 +1,11 @@
-"""HTTP of one CWMP session: what is known from one message to the next. What a message takes is
-loaded for it: `http_exchange`, `http_open`, `http_send`, `http_receive`.
+"""HTTP of one CWMP session: its messages, and what each leads to: another try, credentials, a
+redirect (CWMP-02, CWMP-07, CWMP-08). What a step of a message takes is loaded for it:
+`http_open`, `http_send`, `http_receive`.
 """
 
 from micropython import const
 
+from ..wire.http_error import HttpError
 from .slices import borrow
 
 _BUFFER = const(1024)
@@ -76,9 +78,70 @@ class HttpClient:
         never for one that is thrown away. `prepared`, of `prepared.py`, goes out as it is
         if nothing was sent in this session yet.
         """
-        from .http_exchange import post  # noqa: PLC0415 - a slice
+        try:
+            return await self._post(body, sink, prepared)
+        except Exception as error:  # noqa: BLE001 - one kind of failure for the session
+            self.drop()
+            if isinstance(error, HttpFailure):
+                raise
+            failure = HttpFailure(borrow("runtime.http_reason").reason(error, self))
+        except BaseException:  # cancelled
+            self.drop()
+            raise
+        raise failure
 
-        return await post(self, body, sink, prepared)
+    async def _post(self, body, sink, prepared):
+        refused = [0, 0]  # 401s, redirects
+        retried = False
+        while True:
+            stream = self.stream
+            if stream is not None and not stream.idle(self.buf):
+                self.drop()  # closed by the peer between two messages: nothing was lost (CWMP-02)
+                stream = None
+            if stream is None:
+                self.stream = await borrow("runtime.http_open").connect(self)
+            if self.unload:
+                self.unload()
+            broken = None
+            try:
+                await self._send(body, prepared if self.untouched else None)
+            except OSError as error:
+                broken = error  # a server may close early; what it said before is still to be read
+            if self.unload:
+                self.unload()
+            from .http_receive import receive, response  # noqa: PLC0415 - a slice
+
+            reader = response(sink, self.body_limit)
+            try:
+                await receive(self, reader)
+                if broken is not None:
+                    self.drop()
+            except (OSError, HttpError) as error:
+                # A kept connection may die under the request: once, the session survives that.
+                if stream is None or retried or reader.started:
+                    raise broken or error
+                retried = True
+                self.drop()
+                continue
+            headers = reader.headers
+            status = reader.status
+            if "set-cookie" in headers:
+                borrow("wire.cookies").keep(self.cookies, headers["set-cookie"])
+            if 200 <= status < 300:
+                return status
+            borrow("runtime.http_refused").follow(self, reader, refused)
+
+    async def _send(self, body, prepared):
+        self.untouched = False
+        self.sending = True
+        self.stream.limit(self.response_ms)
+        if prepared is not None:
+            await self.stream.write(prepared)
+        else:
+            from .http_send import send  # noqa: PLC0415 - a slice
+
+            await send(self, body)
+        self.sending = False
 
     def drop(self):
         """Close the connection, if there is one."""

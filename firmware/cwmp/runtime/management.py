@@ -7,7 +7,7 @@ happens outside of sessions in `between`.
 
 from .. import VERSION
 from ..core import schedule as reasons
-from .slices import borrow, drop_all
+from .slices import borrow
 
 _MS = "Device.ManagementServer."
 URL = _MS + "URL"
@@ -121,10 +121,6 @@ class Management:
         borrow("runtime.between").after_session(self)
 
     # Memory
-
-    def unload(self):
-        """Drop what only one method of the ACS needs, or the boot. Nothing of it may be in use."""
-        drop_all(borrow("runtime.slice_names").PARTS)
 
     def close(self):
         """Save, leave with the agent what the next Management has to know and no flash keeps, and

@@ -10,7 +10,7 @@ from ..core.device2 import DEVICE2
 from ..core.model_recall import recall
 from ..core.notification import nothing
 from .management import APPLICATION
-from .slices import borrow
+from .slices import PARTS, borrow, drop_all
 
 
 def model(management):
@@ -39,7 +39,7 @@ def begin(management):
     else:
         borrow("runtime.first").begin(management)
         if agent.saving:
-            management.unload()
+            drop_all(PARTS)
 
 
 def _objects(agent, getters, setters):

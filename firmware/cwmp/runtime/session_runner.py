@@ -2,11 +2,10 @@
 
 import asyncio
 
-from ..core import rpc
 from ..core.session import SessionError
 from ..wire.soap import set_root
 from .http_client import HttpFailure
-from .slices import borrow, drop_all
+from .slices import PARTS, borrow, drop_all
 
 _BUFFER = 1024
 # What may be loaded for one step of a session, and is in the way of the next one. Whatever stays
@@ -39,7 +38,6 @@ class SessionRunner:
         self.used = None  # what it was made of: URL, user name, password
         self.session = None
         set_root(self.agent.site["device"]["root"])
-        rpc.unload_with(management.unload if self.agent.saving else None)
 
     def invalidate(self):
         """Parameters changed: what was prepared may say something else now."""
@@ -69,7 +67,6 @@ class SessionRunner:
                 agent.progress = agent.now()
                 message = first = None  # they are not in use any more
                 if agent.saving:
-                    drop_all("runtime.http_exchange")
                     client.unload()
                 message = session.received(status)
         except HttpFailure as error:
@@ -107,5 +104,5 @@ def _unload_message():
     drop_all(_MESSAGE)
 
 
-def _unload():
-    drop_all(_STEPS + _RECORDS)
+def _unload(served=False):
+    drop_all(_STEPS + _RECORDS + (PARTS if served else ""))

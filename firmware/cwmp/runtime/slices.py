@@ -9,6 +9,14 @@ import sys
 # Bytes of heap, what it may grow by included. Below it the agent and everything that a session
 # needs do not fit beside Wi-Fi and TLS: an ESP32 without PSRAM.
 _PLENTY = 200000
+# What one method of the ACS needs, or a boot, and the next one does not.
+PARTS = """
+core.rpc_values core.rpc_names core.rpc_attributes core.rpc_attributes_set core.rpc_device
+core.rpc_objects core.rpc_transfers core.rpc_fields core.inform_parameters
+core.model_checks core.model_values core.model_attributes core.model_record core.model_recall
+core.model_restore core.cwmp_parse core.date_time core.fault_text core.notification core.events
+runtime.values runtime.provisioning runtime.reset
+"""
 _scarce = None
 
 

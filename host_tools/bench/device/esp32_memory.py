@@ -25,10 +25,24 @@ from cwmp.runtime.boot import borrow, main
 driver = json.load(open("board.json"))["network"]["driver"]  # noqa: PTH123, SIM115
 https = json.load(open("site.json"))["acs"]["url"][:5] == "https"  # noqa: PTH123, SIM115
 pin = borrow("port.heap").begin(driver, https)  # as `main` does, before the agent is loaded
+from cwmp.runtime import slices
+
+forget = slices.drop_all
+reached = None
+in_session = False
+
+
+def told_first(names):
+    # Whatever is dropped is in the way until then: there is no more between two such moments.
+    if in_session:
+        tell("S")
+    forget(names)
+
+
+slices.drop_all = told_first
 from cwmp.runtime import agent as room
 
 Usual = room.Agent
-reached = None
 
 
 class Watched(Usual):
@@ -41,8 +55,14 @@ class Watched(Usual):
     def progress(self, value):
         global reached
         reached = value
-        if value and self.in_session:
+        if value and in_session:
             tell("S")
+
+    async def _run_session(self):
+        global in_session
+        in_session = True
+        await Usual._run_session(self)
+        in_session = False
 
     def _drop_slices(self):
         Usual._drop_slices(self)
