@@ -10,27 +10,46 @@ from binascii import crc32
 from esp32 import Partition
 
 BLOCK = 4096
+PIECE = 1024
 FOLDER = (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class Flash:
-    # `last`: the block that was read last.
+    # The partition, as littlefs and the pack read it. `last`: the block that was read last.
     def __init__(self):
         self.chip = Partition.find(Partition.TYPE_DATA, label="vfs")[0]
-        self.writeblocks = self.chip.writeblocks
-        self.ioctl = self.chip.ioctl
+        self.piece = memoryview(bytearray(PIECE))  # of the flash, from `at` on
+        self.at = -1
 
     def readblocks(self, block, into, offset=0):
         self.last = block
-        self.chip.readblocks(block, into, offset)
+        done = 0
+        while done < len(into):
+            start = offset & (PIECE - 1)
+            at = block * BLOCK + offset - start
+            if at != self.at:
+                self.at = -1
+                self.chip.readblocks(block, self.piece, offset - start)
+                self.at = at
+            some = self.piece[start : start + len(into) - done]
+            into[done : done + len(some)] = some
+            done += len(some)
+            offset += len(some)
+
+    def writeblocks(self, block, content, offset=0):
+        self.at = -1
+        self.chip.writeblocks(block, content, offset)
+
+    def ioctl(self, what, argument):
+        self.at = -1  # it may be erased
+        return self.chip.ioctl(what, argument)
 
 
 class Pack:
     # host_tools/pack.py says what is in the file.
     def __init__(self, path, flash):
-        self.chip = flash.chip
-        self.buffer = memoryview(bytearray(1024))  # of the one file that an import has open
+        self.flash = flash
         with open(path, "rb") as file:
             count = int(file.readline())
             self.keys = array("I", file.read(4 * count))
@@ -57,18 +76,19 @@ class Pack:
         for n in range(len(ends) - 1, -1, -1):
             self.blocks[n] = last
             if n:
-                self.chip.readblocks(last, pointer)
+                self.flash.chip.readblocks(last, pointer, 0)
                 last = int.from_bytes(pointer, "little")
 
-    def read(self, at, left, into):
-        # -> a piece of the file from `at`, at most `left` and what `into` takes.
-        n = 0
-        while self.ends[n] <= at:
-            n += 1
-        left = min(left, len(into), self.ends[n] - at)
-        piece = into[:left]
-        self.chip.readblocks(self.blocks[n], piece, BLOCK - (self.ends[n] - at))
-        return piece
+    def read(self, at, into):
+        # Fills `into` from `at`.
+        done = n = 0
+        while done < len(into):
+            while self.ends[n] <= at:
+                n += 1
+            some = into[done : done + self.ends[n] - at]
+            self.flash.readblocks(self.blocks[n], some, BLOCK - (self.ends[n] - at))
+            done += len(some)
+            at += len(some)
 
     def mount(self, readonly, mkfs):
         pass
@@ -95,27 +115,19 @@ class Pack:
 class Piece(io.IOBase):
     # A file of the pack, while an import reads it.
     def __init__(self, pack, n):
-        at, end = pack.places[n] * 4, pack.places[n + 1] * 4
         self.pack = pack
-        self.at = pack.start + at
-        self.left = end - at
-        self.piece = b""
+        self.at, self.end = pack.places[n] * 4, pack.places[n + 1] * 4
 
     def readinto(self, into):
         # Fills `into`: to an import, less than that is the end.
-        done = 0
-        while done < len(into) and self.left:
-            if not len(self.piece):  # a memoryview is true, empty or not
-                self.piece = self.pack.read(self.at, self.left, self.pack.buffer)
-            piece = self.piece[: len(into) - done]
-            self.piece = self.piece[len(piece) :]
-            into[done : done + len(piece)] = piece
-            done += len(piece)
-            self.at += len(piece)
-            self.left -= len(piece)
-        return done
+        some = memoryview(into)[: self.end - self.at]
+        self.pack.read(self.pack.start + self.at, some)
+        self.at += len(some)
+        return len(some)
 
     def ioctl(self, what, argument):
+        if what == 11:  # how much to read at once
+            return 240
         return 0 if what == 4 else -1  # close
 
 
