@@ -110,6 +110,13 @@ class Rig:
                     return said
                 await asyncio.sleep(0.01 * self.board.target.pace)  # an answer is work, too
 
+    async def saved(self) -> None:
+        """Wait until it is idle and has on flash what it keeps: it writes that in the turn of its
+        loop in which it has become idle, and `status` may be answered in the same one, before.
+        """
+        await self.idle()
+        await self.idle()
+
     async def command(self, line: str) -> list[str]:
         """Type a command on the console and return what it says before `ok`."""
         return await asyncio.to_thread(self.board.command, line)

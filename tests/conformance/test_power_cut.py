@@ -83,7 +83,7 @@ async def cut_at(rig: Rig, ledger: Ledger, delay: float) -> None:
     seen = len(rig.cpe.informs)
     kept: Ring = await rig.ring()
     await kept.session()
-    await rig.idle()  # its freshness is on flash by now
+    await rig.saved()
     futures = ledger.calls(rig, 6)
     await rig.ring()
     inform = await cut_after(rig, delay, futures, seen)

@@ -280,7 +280,7 @@ async def test_ucr_24_memory_over_reboot_and_power_cut(rig: Rig):
     used = signed(rig, 500, 1)
     assert await send(used) == {"accepted": 1}
     await rig.cpe.wait_inform(RING)
-    await rig.idle()
+    await rig.saved()
     for restart in (rig.power_cut, lambda: asyncio.to_thread(rig.board.reset), rig.reboot):
         waiting = asyncio.create_task(rebooted(rig))
         await asyncio.sleep(0)
