@@ -49,7 +49,7 @@ test: $(READY)
 
 # Two boards at a time, one for each core: a chip in QEMU takes a whole one while it boots.
 QEMU := $(BIN)/python -m pytest --target qemu -m 'not soak' -n 2 --dist worksteal
-QEMU_WIFI := $(BIN)/python -m pytest tests/hil/test_wifi.py -m 'not soak' --target qemu \
+QEMU_WIFI := $(BIN)/python -m pytest tests/hil/test_wifi.py -m 'not soak' -n 2 --target qemu \
   --board qemu_esp32_wifi --site boards/qemu_esp32_wifi/example-site.toml
 
 test-qemu: $(READY)

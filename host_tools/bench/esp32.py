@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ cwmp.core.answer cwmp.wire.http_auth cwmp.core.rpc_values cwmp.core.model_values
 """
 
 
+Series = Sequence[Sequence[rpc.Rpc]]
+
+
 @dataclass(frozen=True)
 class Told:
     """One MEMORY line: bytes in use, of the heap, and of the IDF's largest free block."""
@@ -60,8 +64,27 @@ def _target(
     return target
 
 
-async def agent_memory(state: Path, board: boards.Board, tls: bool = False) -> list[Told]:
-    """Run the agent against an ACS that provisions, rings, reads and writes."""
+USUAL: Series = (
+    (),
+    (rpc.get_values("Device."),),
+    (rpc.get_names("Device.", False), rpc.get_attributes("Device.")),
+    (rpc.set_values({"Device.ManagementServer.PeriodicInformInterval": 7200}),),
+    (),
+)
+SENSOR = "Device.X_020000_Sensor."  # of many_parameters.py
+MANY: Series = (
+    (rpc.get_names(SENSOR, False),),
+    (rpc.get_values(SENSOR),),
+    (rpc.set_values({f"{SENSOR}{number}.Limit": number for number in range(1, 201)}),),
+)
+
+
+async def agent_memory(
+    state: Path, board: boards.Board, tls: bool = False, series: Series = USUAL
+) -> list[Told]:
+    """Run the agent against an ACS that provisions and then rings for each of `series`, with what
+    it asks of the device; MANY is asked of an application.
+    """
     seen_at = QemuTarget(state, board).host_address
     site: dict[str, dict[str, object]] = {
         "acs": {"username": "cpe", "password": "secret"},
@@ -69,6 +92,11 @@ async def agent_memory(state: Path, board: boards.Board, tls: bool = False) -> l
         "network": image.example_network(board),
     }
     context = None
+    if series is MANY:
+        application = state.with_name("many")
+        application.mkdir()
+        shutil.copy(DEVICE / "many_parameters.py", application / "parameters.py")
+        site["app"] = {"folder": str(application)}
     async with contextlib.AsyncExitStack() as lab:
         if tls:
             state.mkdir(parents=True, exist_ok=True)
@@ -95,19 +123,13 @@ async def agent_memory(state: Path, board: boards.Board, tls: bool = False) -> l
             target.start()
             cpe = await acs.wait_cpe(PATIENCE)
             since = 0
-            for calls in (
-                (),
-                (rpc.get_values("Device."),),
-                (rpc.get_names("Device.", False), rpc.get_attributes("Device.")),
-                (rpc.set_values({"Device.ManagementServer.PeriodicInformInterval": 7200}),),
-                (),
-            ):
+            for calls in series:
                 await asyncio.to_thread(target.wait_line, r"^MEMORY I ", since, PATIENCE)
-                for call in calls:
-                    cpe.queue(call)
+                answers = [cpe.queue(call) for call in calls]
                 since = target.log_position()
                 ring = await acs.ring(cpe)
                 await ring.session(PATIENCE)
+                await asyncio.gather(*answers)
             await asyncio.to_thread(target.wait_line, r"^MEMORY I ", since, PATIENCE)
             said = target.said()
         finally:
@@ -209,11 +231,11 @@ def page(figures: Sequence[Row], table: Sequence[tuple[str, int, int]], package:
     lines = [
         "# Memory on an ESP32",
         "",
-        "Made by `python -m host_tools memory --tls --wifi --write docs/memory.md`, in QEMU with",
-        "the official ESP32_GENERIC v1.23.0 image (165 KB of heap in all): the agent as it is,",
-        "against a lab ACS that provisions it, rings, reads the whole tree, names and attributes,",
-        "and writes. After each answer, before anything that was loaded is dropped, and whenever",
-        "it is idle, everything is collected and counted. What to do about it:",
+        "Made by `python -m host_tools memory --tls --wifi --many --write docs/memory.md`, in",
+        "QEMU with the official ESP32_GENERIC v1.23.0 image (165 KB of heap in all): the agent as",
+        "it is, against a lab ACS that provisions it, rings, reads the whole tree, names and",
+        "attributes, and writes. After each answer, before anything that was loaded is dropped,",
+        "and whenever it is idle, everything is collected and counted. What to do about it:",
         "`docs/architecture.md`, Memory.",
         "",
         "| " + " | ".join(HEAD) + " |",
@@ -245,6 +267,9 @@ def command(
     write: Annotated[Path | None, typer.Option(help="write the page to this file")] = None,
     tls: Annotated[bool, typer.Option("--tls", help="measure sessions over TLS, too")] = False,
     wifi: Annotated[bool, typer.Option("--wifi", help="measure sessions on Wi-Fi, too")] = False,
+    many: Annotated[
+        bool, typer.Option("--many", help="measure requests about 1,000 parameters, too")
+    ] = False,
 ) -> None:
     """Measure what the firmware takes on an ESP32 (QEMU and the official image are needed).
 
@@ -253,6 +278,9 @@ def command(
     board = boards.load(BOARD)
     with tempfile.TemporaryDirectory(prefix="esp-cwmp-memory-") as folder:
         figures = rows(asyncio.run(agent_memory(Path(folder, "agent"), board)))
+        if many:
+            asked = asyncio.run(agent_memory(Path(folder, "thousand"), board, series=MANY))
+            figures += other_rows(asked, "1,000 read, 200 written in one request")
         if tls:
             over = asyncio.run(agent_memory(Path(folder, "tls"), board, tls=True))
             figures += other_rows(over, "with TLS")

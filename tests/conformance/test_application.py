@@ -1,10 +1,12 @@
 """Objects that an application adds (the example that a newcomer copies), over whole sessions."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from host_tools import boards
+from host_tools.bench.esp32 import DEVICE
 from host_tools.image import FIRMWARE
 from host_tools.lab import rpc
 from host_tools.package import package
@@ -55,28 +57,14 @@ async def test_dm_03_a_sensor_is_read_an_output_set_and_a_change_told(
 
 
 SENSOR = "Device.X_020000_Sensor."
-MANY = '''"""A thousand parameters in one line."""
-
-from array import array
-
-limits = array("H", bytes(2000))
-
-
-def set_limit(number, value):
-    limits[number - 1] = value
-
-
-OBJECTS = ("Device.X_020000_Sensor.{i}. @sensors\\nLimit W u0:65535 @limit\\n",)
-GET = {"sensors": lambda: 1000, "limit": lambda number: limits[number - 1]}
-SET = {"limit": set_limit}
-'''
+MANY = DEVICE / "many_parameters.py"
 
 
 async def test_cwmp_09_51_53_a_thousand_parameters_in_one_request(
     make_rig: MakeRig, tmp_path: Path
 ):
     (tmp_path / "many").mkdir()
-    (tmp_path / "many" / "parameters.py").write_text(MANY)
+    shutil.copy(MANY, tmp_path / "many" / "parameters.py")
     rig = await with_application(
         make_rig, tmp_path / "many", limits={"memory": "save", "freshness_write_s": 0}
     )
