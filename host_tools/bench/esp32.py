@@ -280,7 +280,7 @@ def command(
         figures = rows(asyncio.run(agent_memory(Path(folder, "agent"), board)))
         if many:
             asked = asyncio.run(agent_memory(Path(folder, "thousand"), board, series=MANY))
-            figures += other_rows(asked, "1,000 read, 200 written in one request")
+            figures += other_rows(asked, "1,000 read or 200 set, with their application")
         if tls:
             over = asyncio.run(agent_memory(Path(folder, "tls"), board, tls=True))
             figures += other_rows(over, "with TLS")

@@ -23,6 +23,7 @@ class Packed:
         self._size = 0
         self._room = _BLOCK
         self._table = None  # what most names begin with: only the rest of those is kept
+        self._last = None  # last text of the item before: a type, the same one most of the time
 
     def add(self, name, *others):
         """Take one item."""
@@ -33,6 +34,11 @@ class Packed:
             name = "\1" + name[len(table) :]
         else:
             name = "\2" + name
+        if others:
+            last = others[-1]
+            if last == self._last:
+                others = others[:-1] + ("\1",)
+            self._last = last
         for text in (name,) + others:
             self._open.append(text)
             self._size += len(text) + 1
@@ -53,12 +59,18 @@ class Packed:
         return self
 
     def __iter__(self):
+        last = None
         for block in self._blocks + ["\0".join(self._open)]:
             texts = block.split("\0") if block else ()
             for at in range(0, len(texts), self._width):
                 name = texts[at]
                 head = self._table if name[0] == "\1" else ""
-                yield (head + name[1:],) + tuple(texts[at + 1 : at + self._width])
+                others = texts[at + 1 : at + self._width]
+                if others:
+                    if others[-1] == "\1":
+                        others[-1] = last
+                    last = others[-1]
+                yield (head + name[1:],) + tuple(others)
 
     def end(self, local):
         pass
