@@ -50,6 +50,7 @@ class Pack:
     # host_tools/pack.py says what is in the file.
     def __init__(self, path, flash):
         self.flash = flash
+        self.interrupted = False
         with open(path, "rb") as file:
             count = int(file.readline())
             self.keys = array("I", file.read(4 * count))
@@ -105,10 +106,17 @@ class Pack:
         raise OSError(2)
 
     def stat(self, path):
-        n = self.find(path)
+        try:
+            n = self.find(path)
+        except KeyboardInterrupt:  # an import would take it for "no such file"
+            self.interrupted = True
+            n = self.find(path)
         return FOLDER if self.places[n] == self.places[n + 1] else FILE
 
     def open(self, path, mode):
+        if self.interrupted:
+            self.interrupted = False
+            raise KeyboardInterrupt
         return Piece(self, self.find(path))
 
 
