@@ -287,6 +287,9 @@ def command(
         if wifi:
             on_air = asyncio.run(agent_memory(Path(folder, "wifi"), boards.load(WIFI_BOARD)))
             figures += other_rows(on_air, "on Wi-Fi")
+        if tls and wifi:
+            both = agent_memory(Path(folder, "both"), boards.load(WIFI_BOARD), tls=True)
+            figures += other_rows(asyncio.run(both), "with TLS on Wi-Fi")
         table = modules(Path(folder, "modules"), board)
         idle = sum(size for name, size, _ in table if f"cwmp.{name}" in IDLE.split())
         figures.append(Row("P5", "code of the idle agent", idle / KB, "KB", "of .mpy", 48))

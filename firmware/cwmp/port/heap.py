@@ -15,9 +15,10 @@ import time
 import esp32
 
 _RESERVE = 47104  # bytes that stay with the system in one piece
-_WITH_WLAN = 24576  # beside the buffers of Wi-Fi: 6 kB to join a network, and what is under way
+# Beside the buffers of Wi-Fi: 6 kB to join a network, and what is under way. With TLS no more, or
+# the heap had to take it all; the next largest piece, of 20 kB, is there, too.
+_WITH_WLAN = 24576
 _WITH_TLS = 28672  # with an ACS that has https: a connection, beside the network in small pieces
-_WLAN_TLS = 40960
 _LEAST = 4096  # a piece of less is not worth a part of the heap
 _GARBAGE = 4096  # bytes until it is collected: it lies between things that stay
 _STEP = 256
@@ -37,7 +38,7 @@ def begin(driver, tls):
         network.WLAN(network.STA_IF).active(True)
     except OSError:
         pass  # it will be tried again, and said
-    return grow(_WLAN_TLS if tls else _WITH_WLAN)
+    return grow(_WITH_WLAN)
 
 
 def grow(reserve=_WITH_TLS):
