@@ -12,12 +12,14 @@ def _know(names):
     # is looked for whenever somebody imports the module, unless its name is known already.
     usual = sys.path[:]
     sys.path[:] = (".frozen",)
-    for name in names.split():
-        try:
-            sys.modules[name] = __import__(name)
-        except ImportError:
-            pass  # not on this board
-    sys.path[:] = usual
+    try:
+        for name in names.split():
+            try:
+                sys.modules[name] = __import__(name)
+            except ImportError:
+                pass  # not on this board
+    finally:  # Ctrl-C leads to a prompt that finds its modules
+        sys.path[:] = usual
 
 
 if sys.implementation.name == "micropython":
