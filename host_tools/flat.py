@@ -16,7 +16,8 @@ import re
 from pathlib import PurePosixPath
 
 from host_tools.errors import Failed
-from host_tools.link import PACKAGE, Linked, absolute
+from host_tools.link import Linked
+from host_tools.link_names import PACKAGE, absolute
 from host_tools.names import chosen, rom_names, room
 
 # main.py of older boards asks for it there; it leads to the one that stays.

@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 
 from host_tools.errors import Failed
-from host_tools.link import PACKAGE
+from host_tools.link_names import PACKAGE
 
 ROM_NAMES = Path(__file__).with_name("rom_names.txt")
 # A name, or a text or comment, which is no name.

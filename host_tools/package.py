@@ -10,7 +10,8 @@ from pathlib import Path
 
 from host_tools.boards import Board
 from host_tools.flat import Flat
-from host_tools.link import PACKAGE, Group, Linked
+from host_tools.link import Group, Linked
+from host_tools.link_names import PACKAGE
 from host_tools.names import for_board, rom_names, short_names
 
 # What is loaded together. The head is what others import; a member that is missing is left out, so

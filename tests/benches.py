@@ -33,6 +33,10 @@ class Bench:
         self.config = config
         self.state = state
 
+    @classmethod
+    def require(cls, config: pytest.Config) -> None:
+        """Raises `UserError` when such a board cannot be had on this machine at all."""
+
     @property
     def kind(self) -> str:
         return self.target.kind
@@ -159,11 +163,16 @@ class QemuBench(OneBoard):
         super().__init__(config, state)
         self._namespaces: list[Namespace] = []
 
-    @cached_property
-    def only(self) -> Target:
-        board = boards.load(self.config.getoption("board") or self.board)
+    @classmethod
+    def require(cls, config: pytest.Config) -> None:
+        board = boards.load(config.getoption("board") or cls.board)
         qemu_for(board)
         micropython_image.find(board)
+
+    @cached_property
+    def only(self) -> Target:
+        self.require(self.config)
+        board = boards.load(self.config.getoption("board") or self.board)
         try:
             self._namespaces = [Namespace("lab"), Namespace("board")]
             lab, inside = self._namespaces

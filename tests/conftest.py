@@ -36,10 +36,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """A shell starts what runs in its background with Ctrl-C ignored, and so would be what the
-    tests start and stop with it.
+    tests start and stop with it. Who asks for a portion wants the target: without it nothing runs.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("portion") != "all":
+        from host_tools.errors import UserError
+        from tests.benches import BENCHES
+
+        kind = config.getoption("target")
+        try:
+            if kind in BENCHES:
+                BENCHES[kind].require(config)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 from host_tools.bench.raw_acs import RawAcs
@@ -86,12 +87,11 @@ async def _flood(rig: Rig, rate: int) -> tuple[float, int, int, int]:
                 answered += await _rung(stun, acs, port, number)
             took = time.monotonic() - start
             out, _ = await asyncio.to_thread(forger.communicate)
-            # Every request of a transaction but the last went unanswered: what was read is what
-            # was answered.
-            asked = {request.data[4:20] for request in list(stun.log)[before:]}
-            repeats = len(stun.log) - before - len(asked)
+            # A transaction whose request came once was answered at once: the CPE repeats others.
+            asked = Counter(request.data[4:20] for request in list(stun.log)[before:])
+            at_once = sum(sent == 1 for sent in asked.values())
     acs.close()
-    return int(out) / max(took, seconds), answered, len(asked), len(asked) - repeats
+    return int(out) / max(took, seconds), answered, len(asked), at_once
 
 
 async def _rung(stun: StunServer, acs: RawAcs, port: int, number: int) -> bool:

@@ -1,6 +1,6 @@
 """Short names on a board: different where two could meet, the same again where they cannot."""
 
-from host_tools.link import PACKAGE
+from host_tools.link_names import PACKAGE
 from host_tools.names import read_back, rom_names, short_names
 
 ONE = """

@@ -13,7 +13,8 @@ from host_tools import boards, image
 from host_tools.chip_flash import merged
 from host_tools.errors import Failed
 from host_tools.flat import Flat
-from host_tools.link import PACKAGE, Group, Linked
+from host_tools.link import Group, Linked
+from host_tools.link_names import PACKAGE
 from host_tools.names import rom_names
 from host_tools.package import package
 from host_tools.targets.unix import UnixTarget
