@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,11 @@ CODE = INFO + "ProvisioningCode"
 NAME = INFO + "Description"
 KEY = MS + "ParameterKey"
 INTERVAL = MS + "PeriodicInformInterval"
+
+
+def was_answered(future: "asyncio.Future[Any]") -> bool:
+    """Whether that RPC has its response."""
+    return future.done() and not future.cancelled() and future.exception() is None
 
 
 class Ledger:
@@ -47,20 +53,48 @@ class Ledger:
         return futures
 
     def answered(self, done: "asyncio.Future[object]", kind: str, number: int) -> None:
-        if not done.cancelled() and done.exception() is None:
+        if was_answered(done):
             self.acknowledged[kind] = number
 
     async def check(self, rig: Rig) -> None:
         """What the CPE has now is what it acknowledged last, or something sent after that."""
-        values, attributes = await rig.call(rpc.get_values(CODE, KEY), rpc.get_attributes(NAME))
+        asked = self.ask(rig)
+        await rig.wake()
+        await asyncio.wait(asked.futures)
+        assert asked.compare()
+
+    def ask(self, rig: Rig) -> "Asked":
+        """Queue the question what the CPE has."""
+        calls = (rpc.get_values(CODE, KEY), rpc.get_attributes(NAME))
+        return Asked([rig.cpe.queue(call) for call in calls], dict(self.acknowledged), self.sent)
+
+
+class Asked:
+    """What a CPE was asked to show, and what may be seen: between what it had acknowledged and
+    what had been sent when that was asked.
+    """
+
+    def __init__(
+        self, futures: list["asyncio.Future[Any]"], least: dict[str, int], most: int
+    ) -> None:
+        self.futures = futures
+        self._least = least
+        self._most = most
+
+    def compare(self) -> bool:
+        """False: the power went before it had answered."""
+        if not all(was_answered(future) for future in self.futures):
+            return False
+        values, attributes = (future.result() for future in self.futures)
         number = int(values[CODE] or "0")
-        assert self.acknowledged["value"] <= number <= self.sent
+        assert self._least["value"] <= number <= self._most
         # Value and ParameterKey belong together, whatever was cut.
         assert values[KEY] == (f"key-{number}" if number else "")
         level, (entity,) = attributes[NAME]
         number = int(entity.partition("-")[2]) if entity.startswith("entity-") else 0
-        assert self.acknowledged["attribute"] <= number <= self.sent
+        assert self._least["attribute"] <= number <= self._most
         assert level == (1 if number else 0)
+        return True
 
 
 async def cut_after(
