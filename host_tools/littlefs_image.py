@@ -11,6 +11,8 @@ BLOCK = 4096
 _MADE_VERSION = 0x00020000
 _NEWEST_VERSION = 0  # that littlefs-python knows
 _NO_SPACE = -28
+_NO_ATTRIBUTE = "z"  # set and removed again
+_MOST_OF_AN_ATTRIBUTE = 64
 
 
 class NoSpace(ValueError):
@@ -31,11 +33,27 @@ def make(files: Mapping[str, bytes], size: int) -> bytes:
                 fs.makedirs(folder, exist_ok=True)
             with fs.open(name, "wb") as file:
                 file.write(files[name])
+        _compact_root(fs)
     except LittleFSError as error:
         if error.code == _NO_SPACE:
             raise NoSpace(f"the files do not fit into {size // 1024} KB") from None
         raise
     return bytes(fs.context.buffer)
+
+
+def _compact_root(fs: LittleFS) -> None:
+    """Have the log of the root folder written anew: every mount and every look for a file reads
+    it, a few bytes at a time.
+    """
+    before = _revisions(fs)
+    while _revisions(fs) == before:  # each write makes the log longer, until it is full
+        fs.setattr("/", _NO_ATTRIBUTE, bytes(_MOST_OF_AN_ATTRIBUTE))
+        fs.removeattr("/", _NO_ATTRIBUTE)
+
+
+def _revisions(fs: LittleFS) -> tuple[bytes, ...]:
+    """Of both copies of the root folder."""
+    return tuple(bytes(fs.context.buffer[at : at + 4]) for at in (0, BLOCK))
 
 
 def read(image: bytes) -> dict[str, bytes]:

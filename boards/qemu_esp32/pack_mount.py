@@ -1,49 +1,13 @@
-# Imported by boot.py. A read of QEMU's flash costs some 20 ms, whatever its size; MicroPython's
-# littlefs reads 32 bytes at once, and an import looks for its file in many places: minutes for
-# those of main.py. So littlefs is mounted with larger reads, and /lib is one file, lib.pack, whose
-# index is kept and whose blocks are read past littlefs.
+# Imported by boot.py. An import looks for its file in many places: minutes for those of main.py.
+# So /lib is one file, lib.pack, whose index is kept and whose blocks are read past littlefs.
 import io
 import os
 from array import array
 from binascii import crc32
 
-from esp32 import Partition
-
 BLOCK = 4096
-PIECE = 1024
 FOLDER = (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-
-
-class Flash:
-    # The partition, as littlefs and the pack read it. `last`: the block that was read last.
-    def __init__(self):
-        self.chip = Partition.find(Partition.TYPE_DATA, label="vfs")[0]
-        self.piece = memoryview(bytearray(PIECE))  # of the flash, from `at` on
-        self.at = -1
-
-    def readblocks(self, block, into, offset=0):
-        self.last = block
-        done = 0
-        while done < len(into):
-            start = offset & (PIECE - 1)
-            at = block * BLOCK + offset - start
-            if at != self.at:
-                self.at = -1
-                self.chip.readblocks(block, self.piece, offset - start)
-                self.at = at
-            some = self.piece[start : start + len(into) - done]
-            into[done : done + len(some)] = some
-            done += len(some)
-            offset += len(some)
-
-    def writeblocks(self, block, content, offset=0):
-        self.at = -1
-        self.chip.writeblocks(block, content, offset)
-
-    def ioctl(self, what, argument):
-        self.at = -1  # it may be erased
-        return self.chip.ioctl(what, argument)
 
 
 class Pack:
@@ -77,7 +41,8 @@ class Pack:
         for n in range(len(ends) - 1, -1, -1):
             self.blocks[n] = last
             if n:
-                self.flash.chip.readblocks(last, pointer, 0)
+                self.flash.fill(last)  # most often the others are just before it
+                self.flash.readblocks(last, pointer)
                 last = int.from_bytes(pointer, "little")
 
     def read(self, at, into):
@@ -148,8 +113,5 @@ def pointers(n):
     return size
 
 
-flash = Flash()
-os.umount("/")
-os.mount(os.VfsLfs2(flash, readsize=128, mtime=False), "/")
-os.mount(Pack("lib.pack", flash), "/lib")
-del flash
+def mount(flash):
+    os.mount(Pack("lib.pack", flash), "/lib")
