@@ -9,13 +9,12 @@ for name in ("os", "io", "array", "binascii", "uctypes"):
     sys.modules[name] = __import__(name)
 sys.path[:] = usual
 import os  # noqa: E402
-from array import array  # noqa: E402
 
 from esp32 import Partition  # noqa: E402
 from uctypes import bytearray_at  # noqa: E402
 
-MEMORY = 0x40070000  # of the cache of the first core: 32 KB
-PLACES = 8
+MEMORY = 0x40070000  # of the caches of both cores: 64 KB
+PLACES = 16
 BLOCK = 4096
 ERASE = 6
 
@@ -24,49 +23,41 @@ class Flash:
     # The partition as littlefs and the pack read it. `last`: the block that was read last.
     def __init__(self):
         self.chip = Partition.find(Partition.TYPE_DATA, label="vfs")[0]
-        self.blocks = array("h", (-1,) * PLACES)  # the one in each place of the memory
         self.memory = memoryview(bytearray_at(MEMORY, BLOCK * PLACES))
+        self.starts = {}  # of a block that is kept: where it begins in the memory
         self.next = 0
 
     def readblocks(self, block, into, offset=0):
         self.last = block
-        place = self.place(block)
-        if place < 0:
-            place = self.next
-            self.next = (place + 1) % PLACES
-            self.blocks[place] = -1
-            self.chip.readblocks(block, self.memory[place * BLOCK : (place + 1) * BLOCK], 0)
-            self.blocks[place] = block
-        offset += place * BLOCK
-        into[:] = self.memory[offset : offset + len(into)]
+        start = self.starts.get(block)
+        if start is None:
+            start = self.next
+            self.next = (start + BLOCK) % (BLOCK * PLACES)
+            for other in [other for other in self.starts if self.starts[other] == start]:
+                del self.starts[other]
+            self.chip.readblocks(block, self.memory[start : start + BLOCK], 0)
+            self.starts[block] = start
+        start += offset
+        into[:] = self.memory[start : start + len(into)]
 
     def writeblocks(self, block, content, offset=0):
-        place = self.place(block)
-        if place >= 0:
-            self.blocks[place] = -1
+        start = self.starts.pop(block, None)
         self.chip.writeblocks(block, content, offset)
-        if place >= 0:
-            start = place * BLOCK + offset
-            self.memory[start : start + len(content)] = content
-            self.blocks[place] = block
+        if start is not None:
+            self.memory[start + offset : start + offset + len(content)] = content
+            self.starts[block] = start
 
     def ioctl(self, what, argument):
-        if what == ERASE and self.place(argument) >= 0:
-            self.blocks[self.place(argument)] = -1
+        if what == ERASE:
+            self.starts.pop(argument, None)
         return self.chip.ioctl(what, argument)
 
     def fill(self, last):
         # Keeps that block and as many before it as there is place for: one read, if a long one.
-        if self.place(last) < 0 and last >= PLACES:
-            self.blocks = array("h", (-1,) * PLACES)
+        if last not in self.starts and last >= PLACES:
+            self.starts = {}
             self.chip.readblocks(last + 1 - PLACES, self.memory, 0)
-            self.blocks = array("h", range(last + 1 - PLACES, last + 1))
-
-    def place(self, block):
-        for place, there in enumerate(self.blocks):
-            if there == block:
-                return place
-        return -1
+            self.starts = {last - n: (PLACES - 1 - n) * BLOCK for n in range(PLACES)}
 
 
 flash = Flash()

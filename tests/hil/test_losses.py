@@ -31,7 +31,7 @@ async def test_reset_in_mid_session_and_the_events_come_again(rig: Rig):
 async def session_s(rig: Rig, ledger: Ledger) -> float:
     """How long a session of the kind that is cut takes here."""
     asked = ledger.ask(rig)
-    writes = ledger.calls(rig, 6)
+    writes = ledger.calls(rig, 4)
     woken = await rig.wake()
     await asyncio.wait((*asked.futures, *writes))
     assert asked.compare() and woken.ended_ns is not None
@@ -46,11 +46,12 @@ async def cut_often(rig: Rig, cuts: int, drawn: random.Random) -> int:
     session = await session_s(rig, ledger)
     boot, told = 0.0, 0
     await rig.idle()
+    seen = len(rig.cpe.informs)
     await rig.power_cut()
     for number in range(cuts):
-        seen, started = len(rig.cpe.informs), time.monotonic()
+        started = time.monotonic()
         asked = ledger.ask(rig)
-        writes = ledger.calls(rig, 6)
+        writes = ledger.calls(rig, 4)
         if number % 2:
             delay = drawn.uniform(0, boot)
         else:
@@ -59,10 +60,12 @@ async def cut_often(rig: Rig, cuts: int, drawn: random.Random) -> int:
             delay = drawn.uniform(0, session)
         print(f"cut {number} after {delay:.6f} s")  # shown when it fails
         await asyncio.sleep(delay)
+        seen = len(rig.cpe.informs)
         await rig.power_cut()
         for future in (*asked.futures, *writes):
             future.cancel()
         told += asked.compare()
+    await rig.informed("1 BOOT", seen)
     await rig.ready()
     await ledger.check(rig)
     codes = {code for inform in rig.cpe.informs[1:] for code in inform.codes}

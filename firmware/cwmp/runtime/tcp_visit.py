@@ -71,6 +71,8 @@ class Visit:
             head = None
             status = 0
             while not head and not status:
+                if not self._data and not await self._more():
+                    return
                 start = time.ticks_us()
                 try:
                     head = read_head(self._data)
