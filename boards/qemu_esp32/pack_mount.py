@@ -72,10 +72,13 @@ class Pack:
 
     def stat(self, path):
         try:
-            n = self.find(path)
+            return self.kind(path)
         except KeyboardInterrupt:  # an import would take it for "no such file"
             self.interrupted = True
-            n = self.find(path)
+            return self.kind(path)
+
+    def kind(self, path):
+        n = self.find(path)
         return FOLDER if self.places[n] == self.places[n + 1] else FILE
 
     def open(self, path, mode):
