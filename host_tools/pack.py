@@ -1,9 +1,9 @@
 """The package's modules in one file, for a board whose flash is slow to search: see
 boards/qemu_esp32/pack_mount.py, which reads it.
 
-A line with the number of entries; for each entry the CRC-32 of its path; for each, and for the
-end, the offset of its content in words of 4 bytes; the contents, filled up to whole words. Folders
-come first, and have none.
+A line with the numbers of folders and of entries; for each entry the lower 30 bits of the CRC-32
+of its path, a small integer on the board; for each, and for the end, the offset of its content in
+words of 4 bytes; the contents, filled up to whole words. Folders come first, and have none.
 """
 
 import struct
@@ -16,6 +16,7 @@ from host_tools.errors import Failed
 PACK = "lib.pack"
 _FOLDER = "lib/"
 _WORD = 4
+_KEY = 0x3FFFFFFF
 _MOST = 65536  # words that the table can tell
 
 
@@ -36,10 +37,10 @@ def packed(files: Mapping[str, bytes]) -> dict[str, bytes]:
     for _, data in entries:
         content += data + bytes(-len(data) % _WORD)
         places.append(len(content) // _WORD)
-    keys = [crc32(path.encode()) for path, _ in entries]
+    keys = [crc32(path.encode()) & _KEY for path, _ in entries]
     if places[-1] >= _MOST or len(set(keys)) < len(keys):
         raise Failed(f"{PACK}: {len(content)} bytes in {len(entries)} entries cannot be told")
-    head = f"{len(entries)}\n".encode()
+    head = f"{len(folders)} {len(entries)}\n".encode()
     table = struct.pack(f"<{len(keys)}I{len(places)}H", *keys, *places)
     others = {name: data for name, data in files.items() if not name.startswith(_FOLDER)}
     return {**others, PACK: head + table + content}

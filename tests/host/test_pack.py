@@ -15,14 +15,22 @@ FILES = {
 }
 
 
+KEY = 0x3FFFFFFF
+
+
+def key(path: bytes) -> int:
+    return crc32(path) & KEY
+
+
 def found(pack: bytes) -> dict[int, bytes]:
-    """CRC of the path -> content, read as the board reads it."""
+    """Key of the path -> content, read as the board reads it."""
     head, _, rest = pack.partition(b"\n")
-    count = int(head)
+    folders, count = map(int, head.split())
     keys = struct.unpack_from(f"<{count}I", rest)
     places = struct.unpack_from(f"<{count + 1}H", rest, 4 * count)
     content = rest[6 * count + 2 :]
     assert len(content) == 4 * places[-1]
+    assert [n for n in range(count) if places[n] == places[n + 1]] == list(range(folders))
     return {key: content[4 * places[n] : 4 * places[n + 1]] for n, key in enumerate(keys)}
 
 
@@ -31,10 +39,10 @@ def test_what_is_below_lib_is_in_one_file_and_the_rest_stays():
     assert sorted(made) == [PACK, "main.py"] and made["main.py"] == FILES["main.py"]
     inside = found(made[PACK])
     assert inside == {
-        crc32(b"/cwmp"): b"",
-        crc32(b"/cwmp/runtime"): b"",
-        crc32(b"/cwmp/__init__.mpy"): b"M\x06\x00\x1f",
-        crc32(b"/cwmp/runtime/boot.mpy"): b"seven b\0",  # whole words
+        key(b"/cwmp"): b"",
+        key(b"/cwmp/runtime"): b"",
+        key(b"/cwmp/__init__.mpy"): b"M\x06\x00\x1f",
+        key(b"/cwmp/runtime/boot.mpy"): b"seven b\0",  # whole words
     }
 
 
