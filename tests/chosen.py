@@ -1,7 +1,7 @@
 """The part of the suite that `make test-qemu` runs; `make soak` runs the rest.
 
-A chip in QEMU takes a quarter of a minute of both cores from power-up to its first binding, and
-the whole suite hours. Chosen is, of tests/conformance:
+A chip in QEMU takes twelve seconds of both cores from power-up to its first binding, and the whole
+suite hours. Chosen is, of tests/conformance:
 
 - at least one test of each group of requirements: UCR, STUN, CWMP, TCR, DM, B;
 - what goes through most of what differs from the unix port: memory, the chip's flash and its
