@@ -256,3 +256,13 @@ def test_a_file_system_that_a_newer_micropython_has_written_to_is_read() -> None
     with newer.open("site.json", "wb") as file:
         file.write(FILES["site.json"])
     assert littlefs_image.read(bytes(newer.context.buffer)) == {"site.json": FILES["site.json"]}
+
+
+def test_the_log_of_the_root_folder_is_short() -> None:
+    files = {f"file{number}": b"x" for number in range(20)}
+    made = littlefs_image.make(files, 64 * littlefs_image.BLOCK)
+    copies = [made[at : at + littlefs_image.BLOCK] for at in (0, littlefs_image.BLOCK)]
+    older, newer = sorted(copies, key=lambda copy: int.from_bytes(copy[:4], "little"))
+    grown, short = (len(copy.rstrip(b"\xff")) for copy in (older, newer))
+    assert 0 < short < grown / 2
+    assert littlefs_image.read(made) == files
