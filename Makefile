@@ -16,7 +16,7 @@ help:
 	@echo "make labgrid    the example of two boards behind RFC 2217 ports"
 	@echo "make lint    style and types, host and firmware"
 	@echo "make bench   measure"
-	@echo "make soak    long runs, and the rest of the suite on an ESP32 in QEMU (hours)"
+	@echo "make soak    long runs, also on an ESP32 in QEMU, and the rest of the suite there (hours)"
 	@echo "make docs    the table of requirements and their tests"
 	@echo "make binding the tables of docs/binding.md, by simulation"
 	@echo "make venv    only make .venv"
@@ -77,6 +77,7 @@ bench: $(READY)
 
 soak: $(READY)
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
+	$(QEMU) -m soak --timeout 0 tests/hil $(ARGS)
 	$(QEMU) --portion rest $(QEMU_TESTS) $(ARGS)
 
 docs: $(READY)
