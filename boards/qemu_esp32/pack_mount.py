@@ -7,8 +7,8 @@ from binascii import crc32
 
 BLOCK = 4096
 FOLDER = (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-KEY = 0x3FFFFFFF
 FILE = (0x8000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+KEY = 0x3FFFFFFF
 
 
 class Pack:

@@ -11,6 +11,7 @@ from tests.conformance.rig import MakeRig, Rig
 from tests.conformance.test_power_cut import CODE, Ledger
 
 UNKNOWN_TIME = "0001-01-01T00:00:00Z"
+WRITES = 4  # in a session that is cut
 
 
 async def test_reset_in_mid_session_and_the_events_come_again(rig: Rig):
@@ -31,7 +32,7 @@ async def test_reset_in_mid_session_and_the_events_come_again(rig: Rig):
 async def session_s(rig: Rig, ledger: Ledger) -> float:
     """How long a session of the kind that is cut takes here."""
     asked = ledger.ask(rig)
-    writes = ledger.calls(rig, 4)
+    writes = ledger.calls(rig, WRITES)
     woken = await rig.wake()
     await asyncio.wait((*asked.futures, *writes))
     assert asked.compare() and woken.ended_ns is not None
@@ -51,7 +52,7 @@ async def cut_often(rig: Rig, cuts: int, drawn: random.Random) -> int:
     for number in range(cuts):
         started = time.monotonic()
         asked = ledger.ask(rig)
-        writes = ledger.calls(rig, 4)
+        writes = ledger.calls(rig, WRITES)
         if number % 2:
             delay = drawn.uniform(0, boot)
         else:
